@@ -1,0 +1,54 @@
+"""Accepted answers as files beside their sidecars; the folder is a DVC data version."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.adapters.blosc_store import save_label_map
+from components.cohort.labels import LabelSidecar
+from components.errors import InputError
+from components.volume.volume import LabelMap
+
+_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class AnswerFolder:
+    """Implements ``components.labeling.answer_shelf.AnswerShelf``; equal answers give equal bytes.
+
+    The sidecar is written last: a label without one is not yet there.
+    """
+
+    folder: Path
+
+    def put_label_map(self, frame_id: str, label_map: LabelMap, sidecar: LabelSidecar) -> None:
+        save_label_map(self.folder / f"{_safe(frame_id)}.b2nd", label_map)
+        self._write(f"{frame_id}.sidecar.json", sidecar.to_json())
+
+    def put_findings(self, case_id: str, findings: Mapping[str, int | None], sidecar: LabelSidecar) -> None:
+        self._write(f"{_safe(case_id)}.json", json.dumps(dict(findings), indent=1, sort_keys=True) + "\n")
+        self._write(f"{case_id}.sidecar.json", sidecar.to_json())
+
+    def _write(self, name: str, text: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self.folder / f".{name}.{os.getpid()}.tmp"
+        try:
+            unfinished.write_text(text)
+            os.replace(unfinished, self.folder / name)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _safe(name: str) -> str:
+    if not _SAFE.fullmatch(name):
+        raise InputError(
+            expected="a name of letters, digits, _ . + -",
+            got=repr(name),
+            hint="the frame's name in frames.parquet",
+        )
+    return name

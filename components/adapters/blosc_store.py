@@ -1,0 +1,153 @@
+"""One blosc2 file per frame: voxels in chunks of 96³ and blocks of 32³, the grid in its metadata.
+
+Random crops read only the blocks they touch. The metadata is one JSON text, so that nothing in the file
+can name code: blosc2 opens it in its safe mode, which rebuilds no objects. A checksum of the voxels
+travels along, because blosc2 itself does not notice a flipped bit. Equal input gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import blosc2
+import numpy as np
+import numpy.typing as npt
+
+from components.errors import GeometryError, InputError
+from components.volume.geometry import Geometry
+from components.volume.volume import LabelMap, Volume
+
+_KEY = "ctloop"
+_CHUNK, _BLOCK = 96, 32
+_COMPRESSION = blosc2.CParams(
+    codec=blosc2.Codec.ZSTD, clevel=3, filters=[blosc2.Filter.BITSHUFFLE], filters_meta=[0], nthreads=1
+)
+_READING = blosc2.DParams(nthreads=1)
+
+
+def save_volume(path: Path, volume: Volume) -> None:
+    """Write ``volume`` to ``path`` atomically; its folder is made."""
+    _save(path, volume.voxels_hu, {"kind": "volume", "affine": volume.geometry.affine.tolist()})
+
+
+def load_volume(path: Path) -> Volume:
+    """Read a volume; ``InputError`` when the file is missing, damaged or something else."""
+    voxels, meta = _load(path, "volume", np.dtype(np.int16))
+    return Volume(voxels_hu=voxels, geometry=_geometry(voxels.shape, meta))
+
+
+def save_label_map(path: Path, label_map: LabelMap) -> None:
+    """Write ``label_map`` and its names to ``path`` atomically; its folder is made."""
+    names = {str(value): label_map.names[value] for value in sorted(label_map.names)}
+    meta = {"kind": "label_map", "affine": label_map.geometry.affine.tolist(), "names": names}
+    _save(path, label_map.labels, meta)
+
+
+def load_label_map(path: Path) -> LabelMap:
+    """Read a label map; ``InputError`` when the file is missing, damaged or something else."""
+    labels, meta = _load(path, "label_map", np.dtype(np.uint8))
+    names = {int(value): str(name) for value, name in meta["names"].items()}
+    return LabelMap(labels=labels, geometry=_geometry(labels.shape, meta), names=names)
+
+
+def load_geometry(path: Path) -> Geometry:
+    """The grid of a volume or label map, without reading its voxels."""
+    with _reading(path):
+        array = _open(path)
+        return _geometry(array.shape, _meta(array))
+
+
+def load_crop(path: Path, start: tuple[int, int, int], size: tuple[int, int, int]) -> npt.NDArray[Any]:
+    """The voxels ``[start, start + size)`` along (z, y, x) of a volume (int16) or a label map (uint8).
+
+    Reads only the blocks that the crop touches. ``GeometryError`` when the crop leaves the grid.
+    """
+    with _reading(path):
+        array = _open(path)
+        inside = all(
+            a >= 0 and n > 0 and a + n <= limit for a, n, limit in zip(start, size, array.shape, strict=True)
+        )
+        if not inside:
+            raise GeometryError(
+                expected=f"a crop inside {array.shape}",
+                got=f"start {start}, size {size}",
+                hint="padding the volume or moving the crop",
+            )
+        window = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+        return np.asarray(array[window])
+
+
+def _save(path: Path, voxels: npt.NDArray[Any], meta: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    voxels = np.ascontiguousarray(voxels)
+    meta["crc32"] = zlib.crc32(voxels.data)
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.tmp.b2nd")
+    try:
+        array = blosc2.asarray(
+            voxels,
+            urlpath=str(unfinished),
+            mode="w",
+            chunks=tuple(min(_CHUNK, n) for n in voxels.shape),
+            blocks=tuple(min(_BLOCK, n) for n in voxels.shape),
+            cparams=_COMPRESSION,
+        )
+        array.schunk.vlmeta[_KEY] = json.dumps(meta, sort_keys=True)
+        del array
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _load(path: Path, kind: str, dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    with _reading(path):
+        array = _open(path)
+        meta = _meta(array)
+        if meta["kind"] != kind or array.dtype != dtype:
+            raise InputError(
+                expected=f"a {kind} of {dtype} in {path.name}",
+                got=f"a {meta['kind']} of {array.dtype}",
+                hint="the matching load function",
+            )
+        voxels = np.asarray(array[...])
+        if zlib.crc32(voxels.data) != meta["crc32"]:
+            raise ValueError("voxels that differ from their checksum")
+        return voxels, meta
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise InputError(
+            expected=f"the file {path.name}", got="nothing there", hint="running the stage that makes it"
+        )
+    return blosc2.open(str(path), mode="r", dparams=_READING, deserialize="safe")
+
+
+def _meta(array: Any) -> dict[str, Any]:
+    meta = json.loads(array.schunk.vlmeta[_KEY])
+    if not isinstance(meta, dict):
+        raise ValueError("metadata that is no mapping")
+    return meta
+
+
+def _geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
+    z, y, x = shape
+    return Geometry(shape=(z, y, x), affine=np.array(meta["affine"], dtype=np.float64))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """blosc2 raises many kinds of error for a damaged file; each becomes one sentence."""
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise InputError(
+            expected=f"an intact blosc2 frame in {path.name}",
+            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            hint="running the stage that makes it again, or `dvc checkout`",
+        ) from error

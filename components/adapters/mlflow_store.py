@@ -1,0 +1,37 @@
+"""MLflow's database, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from components.adapters.mlflow_quiet import quiet_mlflow
+
+_SQLITE = "sqlite:///"
+
+
+def ensure_store(uri: str) -> None:
+    """Make the SQLite file of ``uri`` if it is missing; other stores are left to their servers.
+
+    MLflow builds its schema by some seventy migrations in seconds, and a process killed among them leaves a
+    file that no later one can open. So they run on a file beside, which is linked into place when complete.
+    """
+    quiet_mlflow()
+    path = Path(uri.removeprefix(_SQLITE))
+    if not uri.startswith(_SQLITE) or path.exists():
+        return
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.unlink(missing_ok=True)
+    try:
+        store = f"{_SQLITE}{unfinished}"
+        client = MlflowClient(tracking_uri=store, registry_uri=store)
+        client.search_experiments(max_results=1)
+        client.search_registered_models(max_results=1)
+        with contextlib.suppress(FileExistsError):  # another process was first
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""Volumes and label maps as NIfTI files: arrays ``(x, y, z)``, RAS mm, equal bytes for equal content."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+
+from components.adapters.ras_affine import ras_affine
+from components.errors import InputError
+from components.volume.geometry import Geometry
+from components.volume.volume import LabelMap, Volume
+
+_SCANNER = 1  # NIfTI-1 xform code: coordinates of the scanner
+_MILLIMETRES = 2
+
+
+def write_nifti_volume(path: Path, volume: Volume) -> None:
+    """Write HU as int16; ``path`` ends in ``.nii`` or ``.nii.gz`` and is replaced atomically."""
+    _write(path, volume.voxels_hu, volume.geometry)
+
+
+def write_nifti_labels(path: Path, label_map: LabelMap) -> None:
+    """Write labels as uint8; the names are not kept, as NIfTI has no place for them."""
+    _write(path, label_map.labels, label_map.geometry)
+
+
+def _write(path: Path, array_zyx: npt.NDArray[Any], geometry: Geometry) -> None:
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise InputError(expected="a name ending in .nii or .nii.gz", got=path.name, hint="adding the ending")
+    image = nibabel.Nifti1Image(np.ascontiguousarray(array_zyx.T), ras_affine(geometry))
+    image.set_sform(ras_affine(geometry), code=_SCANNER)
+    image.set_qform(ras_affine(geometry), code=_SCANNER)
+    image.header.set_xyzt_units(_MILLIMETRES)
+    content: bytes = image.to_bytes()
+    if path.name.endswith(".gz"):
+        content = gzip.compress(content, compresslevel=1, mtime=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(content)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

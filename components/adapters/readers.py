@@ -1,0 +1,178 @@
+"""One door for every file of a source: frames out, or the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.adapters.image_frames import ImageFrames
+from components.adapters.unreadable import reason_of
+from components.cohort.scan import Acquisition, FrameKey, Rejected, ScannedFrame
+from components.errors import InputError
+from components.volume.hounsfield import to_hounsfield
+from components.volume.volume import LabelMap, Volume
+
+Opener = Callable[[Path], ImageFrames]
+
+
+def _nifti(path: Path) -> ImageFrames:
+    from components.adapters.nifti_reader import open_nifti  # each library is paid for where it is needed
+
+    return open_nifti(path)
+
+
+def _itk(path: Path) -> ImageFrames:
+    from components.adapters.itk_reader import open_itk
+
+    return open_itk(path)
+
+
+_IMAGES: dict[str, Opener] = {
+    ".nii": _nifti,
+    ".nii.gz": _nifti,
+    ".nrrd": _itk,
+    ".nhdr": _itk,
+    ".mha": _itk,
+    ".mhd": _itk,
+}
+_NO_SCANS = frozenset(  # .raw and .zraw are the voxels of .mhd and .nhdr headers
+    {
+        ".csv",
+        ".tsv",
+        ".xlsx",
+        ".xls",
+        ".ods",
+        ".json",
+        ".yaml",
+        ".yml",
+        ".xml",
+        ".toml",
+        ".ini",
+        ".parquet",
+    }
+    | {".txt", ".md", ".rst", ".pdf", ".html", ".log", ".png", ".jpg", ".jpeg", ".gif", ".svg"}
+    | {".py", ".sh", ".bat", ".exe", ".zip", ".tar", ".sha256", ".md5", ".lock", ".b2nd", ".raw", ".zraw"}
+)
+_SAME_GRID_MM = 0.05  # NIfTI keeps its grid in single precision
+
+
+def is_scan(file: str) -> bool:
+    """Whether ``file`` may hold a scan: tables, texts, licences and pictures do not."""
+    name = Path(file).name
+    if name.startswith(".") or name.upper() in {"DICOMDIR", "LICENSE", "LICENCE", "README", "NOTICE"}:
+        return False
+    return Path(file).suffix.lower() not in _NO_SCANS
+
+
+def is_dicom(root: Path, file: str) -> bool:
+    """Whether ``file`` bears the mark of DICOM PS3.10 section 7.1, or a name that promises it."""
+    if Path(file).suffix.lower() in (".dcm", ".ima"):
+        return True
+    with (root / file).open("rb") as opened:
+        return opened.read(132)[128:] == b"DICM"
+
+
+def read_source(
+    root: Path, files: Sequence[str], *, min_slices: int, done: Container[FrameKey] = frozenset()
+) -> Iterator[ScannedFrame | Rejected]:
+    """Every frame among ``files``, one in memory at a time; whatever cannot be used becomes ``Rejected``.
+
+    Args:
+        root: the batch folder.
+        files: relative to ``root``; DICOM files that belong together must come in one call.
+        min_slices: least number of voxels along every axis.
+        done: frames to pass over, by source and index.
+    """
+    images = [file for file in sorted(files) if _opener(file)]
+    others = [file for file in sorted(files) if not _opener(file)]
+    for file in images:
+        yield from _read_image(root, file, min_slices, done)
+    dicom = [file for file in others if is_dicom(root, file)]
+    for file in sorted(set(others) - set(dicom)):
+        yield Rejected(source=file, reason="neither DICOM nor NIfTI, NRRD or MetaImage")
+    if dicom:
+        from components.adapters.dicom_reader import read_dicom
+
+        yield from read_dicom(root, dicom, min_slices=min_slices, done=done)
+
+
+def read_label_map(path: Path, names: Mapping[int, str], volume: Volume, index: int = 0) -> LabelMap:
+    """An expert's label map for ``volume``.
+
+    Args:
+        path: NIfTI, NRRD or MetaImage, 3D, or 4D with one label map per phase.
+        names: value in the file → structure; other values become background.
+        volume: the frame it was drawn on; the grids must match within 0.05 mm.
+        index: of the frame, for a 4D label file.
+
+    ``InputError`` when the file cannot be read or does not fit.
+    """
+    opener = _opener(path.name)
+    if opener is None:
+        raise InputError(
+            expected="a label map as NIfTI, NRRD or MetaImage", got=path.suffix or "no suffix", hint=".nii.gz"
+        )
+    try:
+        return _label_map(opener(path), names, volume, index)
+    except Exception as error:  # as in _read_image
+        raise InputError(
+            expected="a usable label map", got=reason_of(error), hint="exporting the label again"
+        ) from error
+
+
+def _label_map(image: ImageFrames, names: Mapping[int, str], volume: Volume, index: int) -> LabelMap:
+    if not volume.geometry.matches(image.geometry, tolerance_mm=_SAME_GRID_MM):
+        raise InputError(
+            expected=f"a label map on the scan's grid {volume.geometry.shape}",
+            got=f"a grid of {image.geometry.shape}, or at another place",
+            hint="drawing the label on this very scan",
+        )
+    if image.count > 1 and index >= image.count:
+        raise InputError(
+            expected=f"a label map of phase {index + 1}", got=f"{image.count} phases", hint="a 3D label map"
+        )
+    values = image.voxels(index if image.count > 1 else 0)
+    labels = np.zeros(values.shape, dtype=np.uint8)
+    for value in names:
+        labels[values == value] = value
+    return LabelMap(labels=labels, geometry=volume.geometry, names=names)
+
+
+def _read_image(
+    root: Path, file: str, min_slices: int, done: Container[FrameKey]
+) -> Iterator[ScannedFrame | Rejected]:
+    opener = _opener(file)
+    assert opener is not None
+    try:
+        yield from _image_frames(opener(root / file), file, min_slices, done)
+    except Exception as error:  # decoders raise anything on a damaged file, and it must not stop a batch
+        yield Rejected(source=file, reason=reason_of(error))
+
+
+def _image_frames(
+    image: ImageFrames, file: str, min_slices: int, done: Container[FrameKey]
+) -> Iterator[ScannedFrame | Rejected]:
+    if min(image.geometry.shape) < min_slices:
+        grid = " × ".join(str(n) for n in image.geometry.shape)
+        yield Rejected(source=file, reason=f"only {grid} voxels, fewer than {min_slices} along an axis")
+        return
+    for index in range(image.count):
+        if (file, index) in done:
+            continue
+        voxels = to_hounsfield(image.voxels(index))
+        yield ScannedFrame(
+            source=file,
+            patient_key=None,
+            case_key=file,
+            index=index,
+            phase_percent=100.0 * index / image.count if image.count > 1 else None,
+            volume=Volume(voxels_hu=voxels, geometry=image.geometry),
+            acquisition=Acquisition(),
+            files=int(index == 0),
+        )
+
+
+def _opener(name: str) -> Opener | None:
+    return next((opener for suffix, opener in _IMAGES.items() if name.lower().endswith(suffix)), None)

@@ -1,0 +1,109 @@
+"""One database for what a workspace remembers: requests, decisions, job runs, and who changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+from sqlalchemy import insert, select, update
+
+from components.adapters.sql_engine import connect, reading, writing
+from components.adapters.sql_requests import SqlRequests
+from components.adapters.sql_tables import AuditRow, JobRow, LedgerRow
+from components.errors import StateError
+from components.registry.ledger import EntryKind, LedgerEntry
+
+JobStatus = Literal["running", "done", "failed", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRun:
+    """One run of a job; ``ended`` is ``None`` while it runs, or when it was killed."""
+
+    id: int
+    kind: str
+    started: str
+    ended: str | None
+    status: JobStatus
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditLine:
+    """Who did what to which request, and when."""
+
+    at: str
+    actor: str
+    action: str
+    subject: str
+    detail: Mapping[str, Any]
+
+
+class SqlStore(SqlRequests):
+    """Implements ``RequestStore`` and ``Ledger``, and keeps the job history; each call is one transaction."""
+
+    # --- ledger
+    def append(self, kind: EntryKind, subject: str, payload: Mapping[str, Any]) -> None:
+        values = {"kind": kind, "subject": subject, "payload": dict(payload), "at": self._now()}
+        with writing(self._engine) as connection:
+            connection.execute(insert(LedgerRow).values(**values))
+
+    def entries(self, kind: EntryKind | None = None) -> tuple[LedgerEntry, ...]:
+        """In the order of writing."""
+        query = select(LedgerRow.kind, LedgerRow.subject, LedgerRow.payload, LedgerRow.at).order_by(
+            LedgerRow.id
+        )
+        if kind is not None:
+            query = query.where(LedgerRow.kind == kind)
+        with reading(self._engine) as connection:
+            return tuple(LedgerEntry(**cast(Any, row)) for row in connection.execute(query).mappings())
+
+    # --- job history
+    def start_job(self, kind: str, detail: Mapping[str, Any] | None = None) -> int:
+        """The number of the new run."""
+        values = {"kind": kind, "started": self._now(), "status": "running", "detail": dict(detail or {})}
+        with writing(self._engine) as connection:
+            return int(connection.execute(insert(JobRow).values(**values).returning(JobRow.id)).scalar_one())
+
+    def finish_job(self, job: int, status: JobStatus, detail: Mapping[str, Any] | None = None) -> None:
+        """End run ``job``; ``detail`` is added to what it was started with."""
+        with writing(self._engine) as connection:
+            found = connection.execute(select(JobRow.detail).where(JobRow.id == job)).scalar_one_or_none()
+            if found is None:
+                raise StateError(expected="the number of a job run", got=str(job), hint="start_job's answer")
+            values = {"ended": self._now(), "status": status, "detail": {**found, **(detail or {})}}
+            connection.execute(update(JobRow).where(JobRow.id == job).values(**values))
+
+    def jobs(self, kind: str | None = None) -> tuple[JobRun, ...]:
+        """In the order of starting."""
+        query = select(*JobRow.__table__.columns).order_by(JobRow.id)
+        if kind is not None:
+            query = query.where(JobRow.kind == kind)
+        with reading(self._engine) as connection:
+            return tuple(JobRun(**cast(Any, row)) for row in connection.execute(query).mappings())
+
+    # --- audit log
+    def audit_log(self, subject: str | None = None) -> tuple[AuditLine, ...]:
+        """In the order of writing."""
+        columns = (AuditRow.at, AuditRow.actor, AuditRow.action, AuditRow.subject, AuditRow.detail)
+        query = select(*columns).order_by(AuditRow.id)
+        if subject is not None:
+            query = query.where(AuditRow.subject == subject)
+        with reading(self._engine) as connection:
+            return tuple(AuditLine(**cast(Any, row)) for row in connection.execute(query).mappings())
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+
+def utc_now() -> str:
+    """The time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def open_store(url: str) -> SqlStore:
+    """The store at ``url`` (``sqlite:///…``, ``postgresql://…``), migrated to the newest schema."""
+    return SqlStore(connect(url), utc_now)

@@ -1,0 +1,94 @@
+"""The tables of the embedded and of the team's database, once, for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, Index, Integer, String, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA_VERSION = "0001"
+"""The newest migration: what a database must say so that nothing needs to be migrated."""
+
+VERSION_TABLE = "ctloop_alembic_version"
+"""A name of our own: MLflow keeps an ``alembic_version``, and both may live in one PostgreSQL database."""
+
+
+class Base(DeclarativeBase):
+    """Times are ISO 8601 in UTC, so that they sort as text in either database."""
+
+
+class RequestRow(Base):
+    """One labeling request; at most one open request per frame is the database's own rule."""
+
+    __tablename__ = "labeling_requests"
+    __table_args__ = (
+        Index(
+            "one_open_request_per_frame",
+            "task",
+            "frame_id",
+            unique=True,
+            sqlite_where=text("status = 'open'"),
+            postgresql_where=text("status = 'open'"),
+        ),
+    )
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(16), unique=True)
+    task: Mapped[str] = mapped_column(String(20))
+    case_id: Mapped[str] = mapped_column(String(200))
+    frame_id: Mapped[str] = mapped_column(String(220), index=True)
+    patient_id: Mapped[str] = mapped_column(String(200))
+    batch: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(String(20))
+    measured: Mapped[float | None] = mapped_column(Float(53))
+    threshold: Mapped[float | None] = mapped_column(Float(53))
+    model_version: Mapped[str] = mapped_column(String(200))
+    evidence: Mapped[str] = mapped_column(Text)
+    budget_minutes: Mapped[float] = mapped_column(Float(53))
+    opened_at: Mapped[str] = mapped_column(String(40))
+    due: Mapped[str] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(String(20), index=True)
+    label_sha256: Mapped[str | None] = mapped_column(String(64))
+    label_set_version: Mapped[str | None] = mapped_column(String(80))
+    answered_at: Mapped[str | None] = mapped_column(String(40))
+    claimed_by: Mapped[str | None] = mapped_column(String(200))
+    claimed_until: Mapped[str | None] = mapped_column(String(40))
+
+
+class LedgerRow(Base):
+    """One decision; triggers refuse to change or delete it."""
+
+    __tablename__ = "ledger"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(20), index=True)
+    subject: Mapped[str] = mapped_column(String(300))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    at: Mapped[str] = mapped_column(String(40))
+
+
+class JobRow(Base):
+    """One run of a job; ``ended`` stays empty while it runs, and when it was killed."""
+
+    __tablename__ = "job_runs"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(40), index=True)
+    started: Mapped[str] = mapped_column(String(40))
+    ended: Mapped[str | None] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(String(20))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class AuditRow(Base):
+    """Who changed what and when; triggers refuse to change or delete it."""
+
+    __tablename__ = "audit_log"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at: Mapped[str] = mapped_column(String(40))
+    actor: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(300), index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)

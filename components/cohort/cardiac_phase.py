@@ -1,0 +1,101 @@
+"""Which cardiac phase a DICOM slice belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseAttributes:
+    """What one slice says about its phase; ``None`` where it is silent.
+
+    Args:
+        nominal_percent: Nominal Percentage of Cardiac Phase (0020,9241).
+        description: Series Description (0008,103E), where vendors write ``70 %``.
+        trigger_ms: Trigger Time (0018,1060), after the R peak.
+        interval_ms: Nominal Interval (0018,1062) between R peaks, or 60,000 / Heart Rate (0018,1088).
+        temporal_index: Temporal Position Identifier (0020,0100), from 1.
+        place: where the slice lies along the stack; slices of one place are different phases.
+    """
+
+    nominal_percent: float | None
+    description: str
+    trigger_ms: float | None
+    interval_ms: float | None
+    temporal_index: int | None
+    place: float
+
+
+def phases(slices: Sequence[PhaseAttributes]) -> dict[float | None, list[int]]:
+    """Phase in percent of the R-R interval → indices of its slices; one key ``None`` for a plain CT.
+
+    Tried in this order: the nominal percentage, the trigger time where places repeat, the temporal
+    position where places repeat, a percentage in the description.
+    """
+    nominal = [s.nominal_percent for s in slices]
+    if all(value is not None for value in nominal):
+        return _grouped([float(value) % 100.0 for value in nominal if value is not None])
+    if len({s.place for s in slices}) < len(slices):
+        for found in (_by_trigger(slices), _by_temporal_position(slices)):
+            if found is not None:
+                return found
+    written = {percent_in(s.description) for s in slices}
+    return {written.pop() if len(written) == 1 else None: list(range(len(slices)))}
+
+
+def percent_in(description: str) -> float | None:
+    """``70.0`` for ``CTA 70 % B26f``; ``None`` without exactly one percentage up to 100."""
+    found = [float(text) for text in _PERCENT.findall(description) if float(text) <= 100.0]
+    return found[0] % 100.0 if len(found) == 1 else None
+
+
+def without_percent(description: str) -> str:
+    """The description that the phases of one reconstruction share."""
+    return _PERCENT.sub("%", description)
+
+
+def _by_trigger(slices: Sequence[PhaseAttributes]) -> dict[float | None, list[int]] | None:
+    """Rank at each place: trigger times jitter from place to place, their order does not."""
+    if any(s.trigger_ms is None for s in slices):
+        return None
+    times = [float(s.trigger_ms or 0.0) for s in slices]
+    at_place: dict[float, list[int]] = defaultdict(list)
+    for index in sorted(range(len(slices)), key=lambda i: times[i]):
+        at_place[slices[index].place].append(index)
+    counts = {len(indices) for indices in at_place.values()}
+    distinct = all(len({times[i] for i in indices}) == len(indices) for indices in at_place.values())
+    if len(counts) != 1 or not distinct:
+        return None
+    ranks = [list(rank) for rank in zip(*at_place.values(), strict=True)]
+    typical = [median(times[i] for i in rank) for rank in ranks]
+    cycle = _cycle_ms(slices, typical)
+    return {round(100.0 * t / cycle, 3) % 100.0: sorted(r) for t, r in zip(typical, ranks, strict=True)}
+
+
+def _cycle_ms(slices: Sequence[PhaseAttributes], typical: Sequence[float]) -> float:
+    """The stated R-R interval; without one, phases are taken to be evenly spaced over it."""
+    stated = [s.interval_ms for s in slices if s.interval_ms]
+    if stated and median(stated) > 0:
+        return float(median(stated))
+    return (typical[-1] - typical[0]) * len(typical) / max(len(typical) - 1, 1) or 1.0
+
+
+def _by_temporal_position(slices: Sequence[PhaseAttributes]) -> dict[float | None, list[int]] | None:
+    positions = sorted({s.temporal_index for s in slices if s.temporal_index is not None})
+    if any(s.temporal_index is None for s in slices) or len(positions) < 2:
+        return None
+    percent = {position: 100.0 * rank / len(positions) for rank, position in enumerate(positions)}
+    return _grouped([percent[s.temporal_index] for s in slices if s.temporal_index is not None])
+
+
+def _grouped(percents: Sequence[float]) -> dict[float | None, list[int]]:
+    groups: dict[float | None, list[int]] = {percent: [] for percent in sorted(set(percents))}
+    for index, percent in enumerate(percents):
+        groups[percent].append(index)
+    return groups

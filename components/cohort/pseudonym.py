@@ -1,0 +1,20 @@
+"""Names that identify nobody: keyed hashes of identifiers (HMAC-SHA256, RFC 2104)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Literal
+
+Kind = Literal["patient", "case", "source"]
+
+
+def pseudonym(key: bytes, kind: Kind, value: str) -> str:
+    """The first letter of ``kind`` and 12 hex digits; only who holds ``key`` can link it to ``value``."""
+    digest = hmac.new(key, f"{kind}\x00{value}".encode(), hashlib.sha256).hexdigest()
+    return kind[0] + digest[:12]
+
+
+def key_fingerprint(key: bytes) -> str:
+    """16 hex digits that tell two keys apart and say nothing about them."""
+    return hmac.new(key, b"ctloop key fingerprint", hashlib.sha256).hexdigest()[:16]

@@ -1,0 +1,69 @@
+"""Random changes of an image: first the parameters are drawn, then applied, so that each can be replayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+from components.models.labeled import Shape
+from components.models.training_plan import Augmentation
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpatialChange:
+    """``matrix`` (3, 3): output step along (z, y, x) → input voxels; ``shift`` (3,): in input voxels."""
+
+    matrix: npt.NDArray[np.float64]
+    shift: npt.NDArray[np.float64]
+
+
+def draw_spatial(bounds: Augmentation, side: Shape, generator: np.random.Generator) -> SpatialChange:
+    """A small rotation, one scale for all axes, a shift and perhaps a left-right mirror."""
+    angles = np.deg2rad(bounds.rotation_degrees) * generator.uniform(-1, 1, 3)
+    matrix = np.eye(3)
+    for axis, angle in enumerate(angles):
+        i, j = [a for a in range(3) if a != axis]
+        turn = np.eye(3)
+        turn[i, i] = turn[j, j] = np.cos(angle)
+        turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
+        matrix = matrix @ turn
+    matrix = matrix / (1.0 + bounds.scale * generator.uniform(-1, 1))
+    shift = np.array(side) * bounds.shift_share * generator.uniform(-1, 1, 3)
+    if generator.random() < bounds.mirror:
+        matrix[:, 2] *= -1.0
+    return SpatialChange(matrix=matrix, shift=shift)
+
+
+def apply_spatial(image: Tensor, change: SpatialChange, out: Shape, *, nearest: bool) -> Tensor:
+    """Sample ``image`` ``(z, y, x)`` on a grid of ``out`` voxels about its centre; edges are repeated."""
+    half_in = np.array(image.shape, dtype=np.float64) / 2
+    theta_zyx = np.diag(1 / half_in) @ change.matrix @ np.diag(np.array(out) / 2)
+    theta = np.zeros((1, 3, 4), dtype=np.float32)
+    theta[0, :, :3] = theta_zyx[::-1, ::-1]  # torch wants (x, y, z)
+    theta[0, :, 3] = (change.shift / half_in)[::-1]
+    grid = functional.affine_grid(torch.from_numpy(theta), [1, 1, *out], align_corners=False)
+    mode = "nearest" if nearest else "bilinear"
+    source = image[None, None].to(torch.float32)
+    sampled = functional.grid_sample(source, grid, mode=mode, padding_mode="border", align_corners=False)
+    return sampled[0, 0].to(image.dtype)
+
+
+def change_intensity(image: Floats, bounds: Augmentation, generator: np.random.Generator) -> Floats:
+    """Blur, contrast, brightness and noise on window units ``(z, y, x)``."""
+    if generator.random() < bounds.blur:
+        image = ndimage.gaussian_filter(image, generator.uniform(0.3, 1.0), truncate=2.0)
+    gain = 1.0 + bounds.contrast * generator.uniform(-1, 1)
+    offset = bounds.brightness * generator.uniform(-1, 1)
+    sigma = bounds.noise * generator.random()
+    noise = generator.standard_normal(image.shape, dtype=np.float32)
+    noise *= np.float32(sigma)
+    noise += image * np.float32(gain) + np.float32(offset)
+    return noise

@@ -1,0 +1,90 @@
+"""From a frame on any grid to calibrated probabilities of findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from components.cohort.task import Task
+from components.models.centre_crop import centre_crop, real_tokens
+from components.models.ct_scroll import CTScrollConfig
+from components.models.description import ModelDescription
+from components.models.prediction import FramePrediction
+from components.scorecard.uncertainty import binary_entropy_bits
+from components.volume.canonical import canonical_geometry
+from components.volume.resample import AIR_HU, resample
+from components.volume.volume import Volume
+from components.volume.window import window_to_unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Per finding: the temperature that divides its logit, and the probability from which it is called."""
+
+    temperature: Mapping[str, float]
+    thresholds: Mapping[str, float]
+
+    @staticmethod
+    def of(
+        findings: tuple[str, ...], temperature: Mapping[str, float], thresholds: Mapping[str, float]
+    ) -> Calibration:
+        """Fill what is not given with 1 and 0.5; ``ValueError`` for a temperature that is not positive."""
+        complete = {name: float(temperature.get(name, 1.0)) for name in findings}
+        if complete and not min(complete.values()) > 0:
+            raise ValueError("a temperature that is not positive")
+        levels = {name: float(thresholds.get(name, 0.5)) for name in findings}
+        return Calibration(temperature=complete, thresholds=levels)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassificationPredictor:
+    """A ``Predictor`` for a ``CTScroll``; see ``components.models.prediction``."""
+
+    network: nn.Module
+    description: ModelDescription
+    device: torch.device
+    calibration: Calibration
+
+    @property
+    def task(self) -> Task:
+        return "classification"
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return self.description.label_names
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Finding → the probability from which it is called present."""
+        return dict(self.calibration.thresholds)
+
+    def predict(self, volume: Volume) -> FramePrediction:
+        """Calibrated probabilities; uncertainty is their mean binary entropy in bits."""
+        grid = canonical_geometry(volume.geometry, self.description.input.spacing_mm)
+        logits, embedding = self._infer(resample(volume, grid))
+        temperature = np.array([self.calibration.temperature[name] for name in self.label_names])
+        probability = 1.0 / (1.0 + np.exp(-logits / temperature))
+        named = {name: float(p) for name, p in zip(self.label_names, probability, strict=True)}
+        return FramePrediction(
+            labels=None,
+            probabilities=named,
+            uncertainty=float(binary_entropy_bits(probability).mean()),
+            embedding=embedding,
+            outputs=dict(named),
+        )
+
+    def _infer(self, prepared: Volume) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        contract = self.description.input
+        per_token = CTScrollConfig(**self.description.architecture).slices_per_token
+        cropped, real = centre_crop(prepared.voxels_hu, contract.shape, AIR_HU)
+        unit = window_to_unit(cropped, *contract.window_hu) + np.float32(contract.shift)
+        with torch.inference_mode():
+            image = torch.from_numpy(unit[None]).to(self.device)
+            valid = torch.from_numpy(real_tokens(real, per_token)[None]).to(self.device)
+            logits, embedding = self.network(image, valid)
+        return logits[0].double().cpu().numpy(), embedding[0].float().cpu().numpy()

@@ -1,0 +1,49 @@
+"""What a model says about one frame: the contract between models and everything that judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from components.cohort.task import Task
+from components.volume.volume import LabelMap, Volume
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FramePrediction:
+    """One model's answer for one frame.
+
+    Args:
+        labels: segmentation on the grid of the volume that was given; ``None`` for classification.
+        probabilities: finding → calibrated probability; empty for segmentation.
+        uncertainty: in [0, 1], higher = less sure (segmentation: 1 - mean pairwise foreground Dice
+            of the members, Zenk et al. 2025; classification: mean binary entropy in bits).
+        embedding: ``(d,)`` float32, pooled encoder features.
+        outputs: scalars watched for drift: ``{structure}_ml`` volumes or ``{finding}`` probabilities.
+    """
+
+    labels: LabelMap | None
+    probabilities: Mapping[str, float]
+    uncertainty: float
+    embedding: npt.NDArray[np.float32]
+    outputs: Mapping[str, float]
+
+
+class Predictor(Protocol):
+    """A loaded model package."""
+
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Structures (value i+1) or findings, in the order of the model's outputs."""
+        ...
+
+    def predict(self, volume: Volume) -> FramePrediction:
+        """Predict on any grid: the package's own input contract does canonical LPS, spacing and window."""
+        ...

@@ -1,0 +1,144 @@
+"""How a model is trained: every value that shapes the weights, apart from the data. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from components.errors import ParameterError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelWeights:
+    """What a label counts in the loss, by its provenance."""
+
+    expert: float = 1.0
+    pseudo: float = 0.5
+    propagated: float = 0.5
+
+    def of(self, provenance: str) -> float:
+        return float(getattr(self, provenance))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes of a training image, each drawn uniformly up to its bound.
+
+    Args:
+        scale: relative change of size.
+        rotation_degrees: about each axis.
+        shift_share: translation as a share of the image's side.
+        mirror: probability of a left-right flip; 0 for hearts, which are not symmetric.
+        contrast: relative change of intensity.
+        brightness: additive change, in window units.
+        noise: largest standard deviation of white noise, in window units.
+        blur: probability of a Gaussian blur of 0.3 to 1 voxel.
+    """
+
+    scale: float = 0.1
+    rotation_degrees: float = 8.0
+    shift_share: float = 0.0
+    mirror: float = 0.0
+    contrast: float = 0.15
+    brightness: float = 0.08
+    noise: float = 0.05
+    blur: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationPlan:
+    """Student on pseudo-labels (and experts), relabelled ``rounds - 1`` times, then tuned on experts.
+
+    Args:
+        window_hu: scaled to [0, 1].
+        patch: voxels along (z, y, x), of training and of the sliding window.
+        widths, stem_stride, heads: of the network, see ``UNetConfig``.
+        head_share: share of the patients that each head learns from; 1 = all.
+        batch_size, steps_per_epoch: an epoch is the unit of checkpoints and curves.
+        epochs: per round.
+        fine_tune_epochs: at the end, with ``expert_share`` of the patches from expert labels.
+        rounds: 1 trains M_1 on the teacher's labels; 2 relabels with M_1 and trains M_2; at most 3.
+        foreground_share: patches centred on a structure instead of anywhere.
+        learning_rate: peak of the cosine; ``fine_tune_rate`` for the last step.
+        weights: by provenance.
+        workers: processes that prepare patches; 0 = none.
+    """
+
+    seed: int = 0
+    window_hu: tuple[float, float] = (-200.0, 600.0)
+    patch: tuple[int, int, int] = (48, 48, 48)
+    widths: tuple[int, ...] = (16, 32, 64, 96)
+    stem_stride: int = 2
+    heads: int = 3
+    head_share: float = 0.67
+    batch_size: int = 1
+    steps_per_epoch: int = 20
+    epochs: int = 10
+    fine_tune_epochs: int = 5
+    rounds: int = 1
+    expert_share: float = 0.7
+    foreground_share: float = 0.67
+    learning_rate: float = 2e-2
+    fine_tune_rate: float = 8e-3
+    weight_decay: float = 1e-4
+    weights: LabelWeights = LabelWeights()
+    augmentation: Augmentation = Augmentation()
+    precision: Precision = "auto"
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rounds <= 3:
+            raise _out_of_range("1 to 3 rounds of self-training", self.rounds)
+        if not (0.0 < self.head_share <= 1.0 and 0.0 <= self.expert_share <= 1.0):
+            raise _out_of_range("head_share in (0, 1] and expert_share in [0, 1]", self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationPlan:
+    """CT-Scroll on findings.
+
+    Args:
+        window_hu, shift: clipped to the window, scaled to [0, 1], shift added (the paper's values).
+        shape: centre crop in voxels along (z, y, x).
+        slices_per_token … classifier_dropout: see ``CTScrollConfig``.
+        positive_weight_cap: positives of a rare finding weigh negatives / positives, at most this; 1 = off.
+        start: file of starting weights, relative to the workspace; ``None`` starts at random.
+    """
+
+    seed: int = 0
+    window_hu: tuple[float, float] = (-1000.0, 200.0)
+    shift: float = -0.449
+    shape: tuple[int, int, int] = (48, 64, 64)
+    slices_per_token: int = 3
+    widths: tuple[int, ...] = (16, 32, 64, 128)
+    max_pool: bool = True
+    embedding: int = 128
+    heads: int = 8
+    window: int = 5
+    token_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    classifier_dropout: float = 0.2
+    batch_size: int = 8
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    positive_weight_cap: float = 1.0
+    start: str | None = None
+    weights: LabelWeights = LabelWeights()
+    augmentation: Augmentation = Augmentation(
+        scale=0.08,
+        rotation_degrees=4.0,
+        shift_share=0.04,
+        mirror=0.5,
+        contrast=0.05,
+        brightness=0.02,
+        noise=0.03,
+    )
+    precision: Precision = "auto"
+    workers: int = 0
+
+
+def _out_of_range(expected: str, got: object) -> ParameterError:
+    return ParameterError(expected=expected, got=str(got), hint="correcting the train section of params.yaml")

@@ -1,0 +1,65 @@
+"""One way in for answers, for the page and for the API."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import HTTPException, UploadFile
+
+from components.errors import InputError
+from components.labeling.findings_answer import check_minutes
+from components.labeling.request import LabelingRequest
+from components.labeling.request_store import RequestStore
+from dashboards.desk import Desk
+from dashboards.uploads import kept_briefly
+
+
+def find(store: RequestStore, request_id: str) -> LabelingRequest:
+    """The request, or 404."""
+    found = store.request(request_id)
+    if found is None:
+        raise HTTPException(404, "There is no such request.")
+    return found
+
+
+def take_file(
+    desk: Desk, request: LabelingRequest, upload: UploadFile | None, *, annotator: str, minutes: str
+) -> None:
+    """Hand an uploaded label map to the desk; ``InputError`` with the reason when it is refused."""
+    if upload is None or not upload.filename:
+        raise InputError(expected="a label map", got="no file", hint="choosing the file first")
+    who, spent = _who(annotator), check_minutes(minutes)
+    with kept_briefly(upload) as file:
+        desk.take_label_map(request, file, annotator=who, minutes=spent)
+
+
+def take_row(
+    desk: Desk, request: LabelingRequest, row: Mapping[str, str], *, annotator: str, minutes: str
+) -> None:
+    """Hand findings to the desk; ``InputError`` with the reason when they are refused."""
+    known = {name: row[name] for name in desk.finding_names() if name in row}
+    desk.take_findings(request, known, annotator=_who(annotator), minutes=check_minutes(minutes))
+
+
+def zipped(folder: Path) -> Path:
+    """The files of ``folder`` in a new temporary zip; the caller deletes it."""
+    handle, name = tempfile.mkstemp(prefix="ctloop-package-", suffix=".zip")
+    with (
+        os.fdopen(handle, "wb") as file,
+        zipfile.ZipFile(file, "w") as archive,
+    ):  # stored: NIfTI is compressed
+        for path in sorted(folder.iterdir()):
+            archive.write(path, f"{folder.name}/{path.name}")
+    return Path(name)
+
+
+def _who(annotator: str) -> str:
+    if not annotator.strip() or len(annotator) > 100 or not annotator.isprintable():
+        raise InputError(
+            expected="who answers", got="nothing readable", hint="your role or pseudonym: reader-1"
+        )
+    return annotator.strip()

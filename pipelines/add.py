@@ -1,0 +1,129 @@
+"""Job: tell the workspace of new scans; nothing is read but their bytes.
+
+``data/batches.yaml`` names the batch and the hash of all that it holds. A batch never changes: other content
+is another batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from components.cohort.pseudonym import key_fingerprint
+from components.cohort.task import TASKS, Task
+from components.errors import InputError, StateError
+from pipelines.batch_list import Batch, BatchList, Source, read_batches, record_source, write_batches
+from pipelines.batch_source import SourceFiles, hashes, open_source
+from pipelines.label_names import finding_names
+from pipelines.pseudonym_key import pseudonym_key
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddReport:
+    """What was added.
+
+    Args:
+        added: (task, batch, scan files) that are new.
+        unchanged: (task, batch, scan files) that the workspace already had.
+        unmapped: scan files that no row of the cases table names; each is a patient of its own.
+        ignored: files that are no scans.
+    """
+
+    added: tuple[tuple[Task, str, int], ...]
+    unchanged: tuple[tuple[Task, str, int], ...]
+    unmapped: int
+    ignored: int
+
+    def __str__(self) -> str:
+        lines = [f"added      {task} batch {name!r}: {files} files" for task, name, files in self.added]
+        lines += [f"had already {task} batch {name!r}: {files} files" for task, name, files in self.unchanged]
+        if self.unmapped:
+            lines.append(f"{self.unmapped} files are not in the cases table: each is a patient of its own")
+        if self.ignored:
+            lines.append(f"{self.ignored} files are no scans (tables, texts, pictures, label maps)")
+        return "\n".join(lines)
+
+
+def add(
+    workspace: Workspace,
+    *,
+    source: Path,
+    cases: Path | None = None,
+    name: str | None = None,
+    tasks: Sequence[Task] = TASKS,
+) -> AddReport:
+    """Record the scans below ``source`` as batches; safe to repeat.
+
+    Args:
+        workspace: gets the batches.
+        source: a folder; it is read again by ``ingest`` and never changed.
+        cases: its cases table; ``source/cases.csv`` unless given, if there is one.
+        name: with a batch column: the one batch to add; without: the name of the batch (the folder's
+            unless given).
+        tasks: that may use the scans; a task column narrows them further.
+
+    ``InputError`` for a source without scans or a table that does not fit; ``StateError`` when a batch
+    of this name holds something else.
+    """
+    place = _place(source, cases)
+    files = open_source(place, finding_names(workspace))
+    earlier = read_batches(workspace)
+    fingerprint = key_fingerprint(pseudonym_key(workspace, may_create=not earlier.pseudonym_key))
+    listed = replace(earlier.checked(fingerprint), pseudonym_key=fingerprint)
+    found = _batches(files, name or source.resolve().name, tasks, only=name)
+    sha256 = hashes(place.root)
+    added: list[tuple[Task, str, int]] = []
+    unchanged: list[tuple[Task, str, int]] = []
+    for task, batch in [(task, files.batch(task, batch, sha256)) for task, batch in found]:
+        new = _is_new(listed, task, batch)
+        if new:
+            listed = _with(listed, task, batch)
+        (added if new else unchanged).append((task, batch.name, batch.files))
+        record_source(workspace, task, batch.name, place)
+    write_batches(workspace, listed)
+    return AddReport(
+        added=tuple(added),
+        unchanged=tuple(unchanged),
+        unmapped=len(files.unmapped) if files.table else 0,
+        ignored=files.ignored,
+    )
+
+
+def _place(source: Path, cases: Path | None) -> Source:
+    if not source.is_dir():
+        raise InputError(expected="a folder of scans", got=f"{source.name!r}", hint="--source DIR")
+    beside = source / "cases.csv"
+    cases = cases if cases is not None else (beside if beside.is_file() else None)
+    return Source(root=source.resolve(), cases=cases.resolve() if cases else None)
+
+
+def _batches(
+    files: SourceFiles, default: str, tasks: Sequence[Task], *, only: str | None
+) -> list[tuple[Task, str]]:
+    divided = files.table is not None and files.table.has_batches
+    found = [(task, name) for task in tasks for name in files.batch_names(task, default)]
+    chosen = [(task, name) for task, name in found if not (divided and only) or name == only]
+    if not chosen:
+        raise InputError(
+            expected=f"scans for {' or '.join(tasks)}" + (f" in batch {only!r}" if only else ""),
+            got=f"batches {', '.join(sorted({name for _, name in found}))}" if found else "none",
+            hint="another folder, or the columns task and batch of the cases table",
+        )
+    return chosen
+
+
+def _is_new(listed: BatchList, task: Task, batch: Batch) -> bool:
+    known = listed.named(task, batch.name)
+    if known is not None and known.digest != batch.digest:
+        raise StateError(
+            expected=f"the {task} batch {batch.name!r} as it was added ({known.files} files)",
+            got=f"other content ({batch.files} files)",
+            hint="adding the new scans under a new name: a batch never changes",
+        )
+    return known is None
+
+
+def _with(listed: BatchList, task: Task, batch: Batch) -> BatchList:
+    return replace(listed, batches={**listed.batches, task: (*listed.batches[task], batch)})

@@ -1,0 +1,106 @@
+"""Which batches a workspace has (data/batches.yaml, in git) and where they came from (state, not in git)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import yaml
+
+from components.cohort.task import TASKS, Task
+from components.errors import StateError
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One batch of one task: its name, the hash of all that it holds, and how many scan files that is."""
+
+    name: str
+    digest: str
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchList:
+    """data/batches.yaml: the batches of each task in the order they were added."""
+
+    pseudonym_key: str
+    batches: Mapping[Task, tuple[Batch, ...]]
+
+    def named(self, task: Task, name: str) -> Batch | None:
+        """The batch of ``task`` with this name."""
+        return next((batch for batch in self.batches[task] if batch.name == name), None)
+
+    def checked(self, fingerprint: str) -> BatchList:
+        """Itself, if its pseudonyms were made with the key of ``fingerprint``; else ``StateError``."""
+        if self.pseudonym_key not in ("", fingerprint):
+            raise StateError(
+                expected=f"the pseudonym key with fingerprint {self.pseudonym_key}",
+                got=f"one with {fingerprint}",
+                hint="the first batch's key, in CTLOOP_PSEUDONYM_KEY or the state folder",
+            )
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Folder and cases table (``None``: there is none) that a batch is read from; ``state``-only."""
+
+    root: Path = field(repr=False)
+    cases: Path | None = field(repr=False)
+
+
+def read_batches(workspace: Workspace) -> BatchList:
+    """The list, empty before the first ``ctloop add``."""
+    tree = yaml.safe_load(workspace.batches.read_text()) if workspace.batches.exists() else {}
+    batches = {task: tuple(Batch(**entry) for entry in (tree or {}).get(task) or ()) for task in TASKS}
+    return BatchList(pseudonym_key=(tree or {}).get("pseudonym_key", ""), batches=batches)
+
+
+def write_batches(workspace: Workspace, listed: BatchList) -> None:
+    """Atomically, and only when it says something new, so that DVC sees no change."""
+    tree = {"pseudonym_key": listed.pseudonym_key}
+    text = yaml.safe_dump(
+        tree | {task: [asdict(batch) for batch in listed.batches[task]] for task in TASKS}, sort_keys=False
+    )
+    if not workspace.batches.exists() or workspace.batches.read_text() != text:
+        _replace(workspace.batches, text, 0o644)
+
+
+def source_of(workspace: Workspace, task: Task, name: str) -> Source:
+    """Where the batch is read from; ``StateError`` when this machine does not know, or it is gone."""
+    entry = _sources(workspace).get(name, {}).get(task)
+    if entry is None or not Path(entry["source"] or "").is_dir():
+        raise StateError(
+            expected=f"the scans of batch {name!r}",
+            got="a folder that is gone" if entry else "no record of their folder on this machine",
+            hint=f"`ctloop add --name {name} --source DIR`, or `dvc pull` for what was ingested elsewhere",
+        )
+    return Source(root=Path(entry["source"] or ""), cases=Path(entry["cases"]) if entry["cases"] else None)
+
+
+def record_source(workspace: Workspace, task: Task, name: str, source: Source) -> None:
+    """Remember where a batch lies; the file is readable by its owner alone, since paths may name people."""
+    sources = _sources(workspace)
+    entry = {"source": str(source.root), "cases": str(source.cases) if source.cases else None}
+    sources.setdefault(name, {})[task] = entry
+    _replace(workspace.sources, json.dumps(sources, indent=1, sort_keys=True) + "\n", 0o600)
+
+
+def _sources(workspace: Workspace) -> dict[str, dict[str, dict[str, str | None]]]:
+    if not workspace.sources.exists():
+        return {}
+    tree: dict[str, dict[str, dict[str, str | None]]] = json.loads(workspace.sources.read_text())
+    return tree
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        file.write(text)
+    os.replace(unfinished, path)

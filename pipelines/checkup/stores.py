@@ -1,0 +1,62 @@
+"""What the doctor checks in the stores: database, MLflow, and the champions' packages.
+
+A store that does not exist yet is no fault and is not made here: looking must not change anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.cohort.task import TASKS, Task
+from pipelines.checkup.check import Check, CheckOf
+from pipelines.composition import MODEL_NAMES, Services
+from pipelines.workspace import Workspace
+
+_SQLITE = "sqlite:///"
+
+
+def database(workspace: Workspace) -> Check:
+    """Answers a query on the newest schema (opening it migrates)."""
+    if _not_made_yet(workspace.database_url):
+        return _later("database")
+    jobs = Services(workspace).store.jobs()
+    return Check(
+        name="database", ok=True, found=f"reachable and migrated, {len(jobs)} job runs", fix="nothing"
+    )
+
+
+def mlflow_store(workspace: Workspace) -> Check:
+    """Answers a query for the models."""
+    if _not_made_yet(workspace.mlflow_uri):
+        return _later("mlflow store")
+    registry = Services(workspace).registry
+    counts = [f"{len(registry.versions(name))} × {name}" for name in MODEL_NAMES.values()]
+    return Check(name="mlflow store", ok=True, found=", ".join(counts), fix="nothing")
+
+
+def champions(workspace: Workspace) -> Check:
+    """Each champion's package is there and its content has the registered hash."""
+    if _not_made_yet(workspace.mlflow_uri):
+        return _later("champions")
+    found = [_champion(workspace, task) for task in TASKS]
+    return Check(name="champions", ok=True, found=", ".join(found), fix="nothing")
+
+
+def _champion(workspace: Workspace, task: Task) -> str:
+    registry = Services(workspace).registry
+    version = registry.by_alias(MODEL_NAMES[task], "champion")
+    if version is None:
+        return f"{task}: none yet"
+    registry.fetch(version)  # raises when the hash does not match
+    return f"{task}: version {version.version}, hash verified"
+
+
+def _not_made_yet(url: str) -> bool:
+    return url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).is_file()
+
+
+def _later(name: str) -> Check:
+    return Check(name=name, ok=True, found="none yet; made when first needed", fix="nothing")
+
+
+STORE_CHECKS: tuple[CheckOf, ...] = (database, mlflow_store, champions)

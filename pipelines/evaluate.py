@@ -1,0 +1,175 @@
+"""Stage: judge the trained model on the held-out patients, with expert labels only."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components.cohort.task import Task
+from components.models.prediction import Predictor
+from components.operations.calibrate import CalibrationFit, calibrate
+from components.operations.evaluate_classification import evaluate_classification
+from components.operations.evaluate_segmentation import evaluate_segmentation
+from components.operations.evaluation import Evaluation, IntervalParams
+from components.operations.expert_frames import probabilities_of
+from components.volume.volume import Volume
+from pipelines.evaluation_figures import classification_figures, segmentation_figures
+from pipelines.held_out import expert_findings, expert_label_map, frames_of
+from pipelines.params import load_section
+from pipelines.progress import say, write_json
+from pipelines.stage_command import run_stage
+from pipelines.workspace import Workspace
+
+Load = Callable[[str], Volume]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateParams:
+    """Intervals come from ``draws`` resamples of patients with ``seed``, at ``level``.
+
+    ``calibration_cases``: at most so many training cases set temperatures and thresholds (classification).
+    """
+
+    seed: int
+    draws: int
+    level: float
+    calibration_cases: int
+
+
+def evaluate(workspace: Workspace, task: Task) -> None:
+    """Write metrics, per-patient values, calibration, the drift reference and figures of ``models/TASK``."""
+    from components.adapters.blosc_store import load_volume
+    from components.models.package import load_predictor
+
+    params = load_section(EvaluateParams, workspace.params, "evaluate", task)
+    frames = frames_of(workspace, task, "test")
+    folder = workspace.prepared(task) / "frames"
+    predictor = load_predictor(workspace.model(task))
+    unfinished = _fresh(workspace.evaluation(task))
+
+    def load(frame: str) -> Volume:
+        return load_volume(folder / f"{frame}.b2nd")
+
+    evaluate_task = _segmentation if task == "segmentation" else _classification
+    evaluation, calibration = evaluate_task(workspace, predictor, frames, load, params, unfinished)
+    evaluation.per_patient.to_parquet(unfinished / "per_patient.parquet", index=False)
+    evaluation.reference.to_parquet(unfinished / "reference.parquet", index=False)
+    write_json(unfinished / "calibration.json", calibration)
+    _publish(unfinished, workspace.evaluation(task))
+    write_json(workspace.metrics(task), {"task": task, **evaluation.metrics})
+    say(f"evaluate: {_headline(task, evaluation)}")
+
+
+def _segmentation(
+    workspace: Workspace,
+    predictor: Predictor,
+    frames: pd.DataFrame,
+    load: Load,
+    params: EvaluateParams,
+    folder: Path,
+) -> tuple[Evaluation, dict[str, Any]]:
+    expert = expert_label_map(workspace)
+    evaluation = evaluate_segmentation(
+        predictor, frames, load, expert, _intervals(params), progress=_progress("segmentation")
+    )
+    segmentation_figures(folder / "figures", evaluation, predictor, load, expert)
+    return evaluation, {"temperature": {}, "thresholds": {}, "source": "none: label maps are hard"}
+
+
+def _classification(
+    workspace: Workspace,
+    predictor: Predictor,
+    frames: pd.DataFrame,
+    load: Load,
+    params: EvaluateParams,
+    folder: Path,
+) -> tuple[Evaluation, dict[str, Any]]:
+    truth = expert_findings(workspace)
+    fit = _calibrate(workspace, predictor, truth, load, params)
+    calibrated = _with_calibration(predictor, fit)
+    evaluation = evaluate_classification(
+        calibrated,
+        frames,
+        load,
+        truth,
+        fit.thresholds,
+        _intervals(params),
+        progress=_progress("classification"),
+    )
+    classification_figures(folder / "figures", evaluation, predictor.label_names)
+    return evaluation, fit.as_json()
+
+
+def _calibrate(
+    workspace: Workspace, predictor: Predictor, truth: pd.DataFrame, load: Load, params: EvaluateParams
+) -> CalibrationFit:
+    """From training patients: the held-out ones must stay unseen by anything that they judge."""
+    frames = frames_of(workspace, "classification", "train").sort_values("frame_id", ignore_index=True)
+    frames = frames[frames["case_id"].isin(truth.index)]
+    chosen = frames.sample(n=min(params.calibration_cases, len(frames)), random_state=params.seed)
+    findings = [name for name in predictor.label_names if name in truth.columns]
+    said = [predictor.predict(load(str(frame))).probabilities for frame in chosen["frame_id"]]
+    known = truth.reindex(chosen["case_id"])[findings].to_numpy(np.float64)
+    return calibrate(findings, known, probabilities_of(findings, said), seen_in_training=True)
+
+
+def _with_calibration(predictor: Any, fit: CalibrationFit) -> Predictor:
+    """The same network, as its package will be loaded."""
+    from components.models.classification_predictor import Calibration
+
+    calibration = Calibration.of(predictor.label_names, fit.temperature, fit.thresholds)
+    calibrated: Predictor = dataclasses.replace(predictor, calibration=calibration)
+    return calibrated
+
+
+def _intervals(params: EvaluateParams) -> IntervalParams:
+    return IntervalParams(seed=params.seed, draws=params.draws, level=params.level)
+
+
+def _progress(task: Task) -> Callable[[int, int], None]:
+    from tqdm import tqdm
+
+    bar = tqdm(desc=f"evaluate {task}", unit="frame", file=sys.stderr, mininterval=1.0)
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return show
+
+
+def _fresh(folder: Path) -> Path:
+    """An empty folder beside ``folder``, for output that is not finished."""
+    unfinished = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    return unfinished
+
+
+def _publish(unfinished: Path, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(unfinished, folder)
+
+
+def _headline(task: Task, evaluation: Evaluation) -> str:
+    name, key = ("dice", "mean") if task == "segmentation" else ("auroc", "macro")
+    item = evaluation.metrics.get(name, {}).get(key)
+    if item is None or item["value"] is None:
+        return f"no held-out patient with an expert's label; {len(evaluation.reference)} frames scored"
+    low, high = (f"{item[end]:.3f}" if item[end] is not None else "?" for end in ("low", "high"))
+    return f"{key} {name} {item['value']:.3f} ({low} to {high}), {item['patients']} patients"
+
+
+if __name__ == "__main__":
+    run_stage(evaluate)

@@ -1,0 +1,111 @@
+"""The report of a turn of the loop: predictions on the real slices, what was turned away, and what is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from components.cohort.split import Split
+from components.cohort.task import Task
+from pipelines.books import drift_rows, gate_rows
+from pipelines.figures.canvas import png
+from pipelines.figures.slices import Panel, draw_slices
+from pipelines.render import render
+from pipelines.requests import list_requests
+
+if TYPE_CHECKING:
+    from components.models.prediction import Predictor
+    from pipelines.composition import Services
+    from pipelines.loop import TaskOutcome
+
+WINDOWS_HU: dict[Task, tuple[float, float]] = {
+    "segmentation": (-200.0, 500.0),
+    "classification": (-1000.0, 400.0),
+}
+_SHOWN = 12
+
+
+def write_loop_report(services: Services, outcomes: Sequence[TaskOutcome]) -> Path:
+    """Write ``.ctloop/reports/loop/index.html`` and its ``summary.json``; the page's path."""
+    folder = services.workspace.reports / "loop"
+    folder.mkdir(parents=True, exist_ok=True)
+    sections = [_section(services, outcome) for outcome in outcomes]
+    requests = list_requests(services.store)
+    page = folder / "index.html"
+    page.write_text(render("loop.html", sections=sections, requests=requests))
+    kept = ("task", "cases", "patients", "quarantine", "gates", "drift", "novelty", "note")
+    summary = {"tasks": [{key: section[key] for key in kept} for section in sections], "requests": requests}
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    return page
+
+
+def _section(services: Services, outcome: TaskOutcome) -> dict[str, Any]:
+    workspace, task = services.workspace, outcome.task
+    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet")
+    split = Split.from_json(workspace.split(task).read_text())
+    in_use = outcome.judged is not None or bool(outcome.watched)
+    return {
+        "task": task,
+        "note": outcome.note,
+        "cases": int(frames["case_id"].nunique()),
+        "patients": int(frames["patient_id"].nunique()),
+        "trained": len(split.patients("train")),
+        "audited": len(split.patients("test")),
+        "quarantine": json.loads((workspace.ingested(task) / "quarantine.json").read_text()),
+        "gates": gate_rows(services, task),
+        "drift": drift_rows(services, task),
+        "novelty": _novelty(services, outcome),
+        "pictures": _pictures(services, task, frames) if in_use else [],
+    }
+
+
+def _novelty(services: Services, outcome: TaskOutcome) -> list[dict[str, Any]]:
+    """Cases of the watched batches, the least familiar first."""
+    tables = [
+        pd.read_parquet(
+            services.workspace.reports / "monitor" / f"{outcome.task}-{batch}" / "scorecards.parquet"
+        )
+        for batch in outcome.watched
+    ]
+    if not tables:
+        return []
+    cases = pd.concat(tables).groupby(["case_id", "patient_id", "batch"], as_index=False)["novelty"].max()
+    ranked = pd.DataFrame(cases).sort_values("novelty", ascending=False, ignore_index=True)
+    return [{str(key): value for key, value in row.items()} for row in ranked.to_dict("records")]
+
+
+def _pictures(services: Services, task: Task, frames: pd.DataFrame) -> list[dict[str, Any]]:
+    """One picture per case with what the model in use says of its first frame."""
+    from components.adapters.blosc_store import load_volume
+
+    version = services.version_in_use(task)
+    predictor, _ = services.predictor(version)
+    folder = services.workspace.prepared(task) / "frames"
+    firsts = frames.sort_values("frame_id").drop_duplicates("case_id").head(_SHOWN)
+    pictures = []
+    for row in firsts.to_dict("records"):
+        volume = load_volume(folder / f"{row['frame_id']}.b2nd")
+        prediction = predictor.predict(volume)
+        panel: Panel = (f"{row['case_id']}, batch {row['batch']}", volume, prediction.labels)
+        pictures.append(
+            {
+                "frame": row["frame_id"],
+                "picture": png(draw_slices([panel], window_hu=WINDOWS_HU[task])),
+                "says": _says(predictor, prediction.outputs, prediction.probabilities),
+                "uncertainty": prediction.uncertainty,
+            }
+        )
+    return pictures
+
+
+def _says(predictor: Predictor, outputs: Any, probabilities: Any) -> str:
+    if predictor.task == "segmentation":
+        return ", ".join(
+            f"{name.removesuffix('_ml').replace('_', ' ')} {ml:.0f} ml" for name, ml in outputs.items()
+        )
+    likely = sorted(probabilities.items(), key=lambda item: -item[1])[:5]
+    return ", ".join(f"{name.replace('_', ' ')} {p:.2f}" for name, p in likely)

@@ -1,0 +1,217 @@
+"""Job: watch a batch with the model in use; write the report, store it, name the frames to ask about."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components.cohort.task import Task
+from components.errors import StateError
+from components.models.prediction import Predictor
+from components.operations.monitor_window import MonitorParams, WindowReport, monitor_window
+from components.volume.volume import Volume
+from pipelines.params import load_section
+from pipelines.workspace import Workspace
+
+Keep = Callable[[Path, WindowReport], None]
+
+
+def monitor(
+    workspace: Workspace,
+    task: Task,
+    batch: str,
+    *,
+    predictor: Predictor,
+    model_version: str,
+    reference: pd.DataFrame,
+    history: Sequence[bool] = (),
+    excluded_patients: Collection[str] = (),
+    familiar: pd.DataFrame | None = None,
+    frames: pd.DataFrame | None = None,
+    load: Callable[[str], Volume] | None = None,
+    keep: Sequence[Keep] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> WindowReport:
+    """Monitor the prepared frames of ``batch``; the report lies in ``.ctloop/reports/monitor/TASK-BATCH``.
+
+    Args:
+        workspace: whose prepared frames, parameters and stores to use.
+        task: which model.
+        batch: which batch; with ``frames`` given only the report's name.
+        predictor, model_version: the model in use and its name, e.g. ``ctloop-segmentation/3``.
+        reference: scorecards of held-out patients, from the model's package.
+        history: whether earlier windows of this model version raised an alarm, oldest first.
+        excluded_patients: labelled or test patients, never asked about.
+        familiar: scorecards that novelty is measured against; the reference unless given.
+        frames, load: other frames than the batch's prepared ones.
+        keep: what is done with report folder and report; by default an MLflow run and an Evidently report.
+        progress: called with (frames done, frames in all).
+    """
+    params = load_section(MonitorParams, workspace.params, "monitor", task)
+    frames = _frames_of(workspace, task, batch) if frames is None else frames
+    load = load or _prepared_volume(workspace, task)
+    report = monitor_window(
+        predictor=predictor,
+        model_version=model_version,
+        reference=reference,
+        frames=frames,
+        load=load,
+        params=params,
+        history=history,
+        excluded_patients=excluded_patients,
+        familiar=familiar,
+        progress=progress,
+    )
+    folder = report_folder(workspace, task, batch)
+    _write(folder, report, task, batch, params, load)
+    hashes = {"reference_sha256": _table_hash(reference), "frames_sha256": _table_hash(frames)}
+    for one in keep if keep is not None else default_stores(workspace, task, batch, params, hashes):
+        one(folder, report)
+    return report
+
+
+def report_folder(workspace: Workspace, task: Task, batch: str) -> Path:
+    """Where the report of a batch lies: scorecards.parquet, verdict.json, index.html."""
+    return workspace.reports / "monitor" / f"{task}-{batch}"
+
+
+def default_stores(
+    workspace: Workspace, task: Task, batch: str, params: MonitorParams, hashes: Mapping[str, str]
+) -> tuple[Keep, Keep]:
+    """An MLflow run with metrics and files, and a run in the Evidently workspace."""
+
+    def log(folder: Path, report: WindowReport) -> None:
+        from components.adapters.mlflow_job_run import log_job_run
+
+        log_job_run(
+            uri=workspace.mlflow_uri,
+            artifacts=workspace.mlflow_artifacts,
+            experiment=f"ctloop-{task}/monitor",
+            name=f"monitor {batch}",
+            tags={**hashes, "model_version": report.model_version, "verdict": report.verdict.kind},
+            metrics=_numbers(report),
+            folder=folder,
+        )
+
+    def show(folder: Path, report: WindowReport) -> None:
+        from components.adapters.evidently_reports import save_drift_report
+
+        save_drift_report(
+            workspace.evidently,
+            project=f"ctloop-{task}",
+            name=f"{batch} seen by {report.model_version}",
+            verdict=report.verdict,
+            scorecards=report.scorecards,
+            thresholds=report.thresholds,
+            min_patients=params.drift.min_patients,
+            metadata={"batch": batch, "model_version": report.model_version, **hashes},
+        )
+
+    return log, show
+
+
+def verdict_json(report: WindowReport) -> dict[str, Any]:
+    """Verdict, thresholds, candidates and failures as JSON-able values; infinite thresholds become null."""
+    content = {
+        "model_version": report.model_version,
+        "verdict": dataclasses.asdict(report.verdict),
+        "thresholds": [
+            {**dataclasses.asdict(threshold), "level": threshold.level} for threshold in report.thresholds
+        ],
+        "candidates": [dataclasses.asdict(candidate) for candidate in report.candidates],
+        "failures": report.failures,
+        "false_alarms": dataclasses.asdict(report.false_alarms) if report.false_alarms else None,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(content), parse_constant=lambda name: None)
+    return plain
+
+
+def _write(
+    folder: Path,
+    report: WindowReport,
+    task: Task,
+    batch: str,
+    params: MonitorParams,
+    load: Callable[[str], Volume],
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    report.scorecards.to_parquet(folder / "scorecards.parquet", index=False)
+    verdict = json.dumps(verdict_json(report), indent=1, sort_keys=True)
+    _atomically(folder / "verdict.json", verdict + "\n")
+    _atomically(folder / "index.html", _page(report, task, batch, params, load))
+
+
+def _page(
+    report: WindowReport, task: Task, batch: str, params: MonitorParams, load: Callable[[str], Volume]
+) -> str:
+    from pipelines.figures.drift_distributions import drift_distributions
+    from pipelines.figures.drift_map import drift_map
+    from pipelines.figures.novelty import novelty_gallery
+    from pipelines.render import render
+
+    return render(
+        "monitor.html",
+        task=task,
+        batch=batch,
+        model_version=report.model_version,
+        verdict=report.verdict,
+        thresholds=report.thresholds,
+        candidates=report.candidates,
+        failures=report.failures,
+        false_alarms=report.false_alarms,
+        frames=len(report.scorecards),
+        neighbours=params.neighbours,
+        distributions=drift_distributions(report.reference, report.scorecards, report.thresholds),
+        embedding_map=drift_map(report.reference, report.scorecards),
+        familiar=novelty_gallery(report.scorecards, load, task),
+    )
+
+
+def _numbers(report: WindowReport) -> dict[str, float]:
+    verdict = report.verdict
+    return {
+        "drift_alarmed": float(verdict.alarmed),
+        "n_reference": float(verdict.n_reference),
+        "n_window": float(verdict.n_window),
+        "candidates": float(len(report.candidates)),
+        "failures": float(len(report.failures)),
+        "uncertainty_mean": float(report.scorecards["uncertainty"].mean()),
+        "novelty_max": float(report.scorecards["novelty"].max()),
+        **{f"{channel.name}_p_holm": channel.p_holm for channel in verdict.channels},
+        **{f"{channel.name}_effect": channel.effect for channel in verdict.channels},
+    }
+
+
+def _frames_of(workspace: Workspace, task: Task, batch: str) -> pd.DataFrame:
+    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet")
+    chosen = frames[frames["batch"] == batch]
+    if chosen.empty:
+        raise StateError(
+            expected=f"prepared frames of batch {batch!r} for {task}",
+            got=", ".join(sorted(set(frames["batch"]))) or "no frames",
+            hint="`ctloop ingest` and `ctloop prepare`, or another batch name",
+        )
+    return chosen
+
+
+def _prepared_volume(workspace: Workspace, task: Task) -> Callable[[str], Volume]:
+    from components.adapters.blosc_store import load_volume
+
+    folder = workspace.prepared(task) / "frames"
+    return lambda frame: load_volume(folder / f"{frame}.b2nd")
+
+
+def _table_hash(table: pd.DataFrame) -> str:
+    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
+
+
+def _atomically(path: Path, text: str) -> None:
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(text)
+    unfinished.replace(path)

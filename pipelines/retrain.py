@@ -1,0 +1,22 @@
+"""Job: retrain on the accepted answers, through the same DVC stages, in a temporary clone."""
+
+from __future__ import annotations
+
+from components.cohort.task import Task
+from pipelines.dvc_commands import commit_data, repro, stages_of
+from pipelines.temporary_clone import bring_back, temporary_clone
+from pipelines.workspace import Workspace
+
+
+def retrain(workspace: Workspace, task: Task) -> tuple[str, ...]:
+    """Run the stages of ``task`` on the newest data version; the names of the stages that ran.
+
+    The data version is committed first, the outcome becomes one more commit on the workspace's branch.
+    Killed half-way, it is simply called again: finished stages come from the DVC cache.
+    """
+    commit_data(workspace.root, f"Data version for retraining the {task} model")
+    with temporary_clone(workspace, f"retrain-{task}") as clone:
+        ran = repro(clone.root, stages_of(task), env={"CTLOOP_STATE": str(workspace.state)})
+        commit_data(clone.root, f"Retrain the {task} model")
+        bring_back(workspace, clone)
+    return ran

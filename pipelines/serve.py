@@ -1,0 +1,149 @@
+"""Job: the labeling desk in a browser, on this machine only."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+from components.adapters.answer_files import read_drawn_label_map
+from components.adapters.blosc_store import load_volume
+from components.errors import ParameterError, StateError
+from components.labeling.request import LabelingRequest
+from components.labeling.request_store import RequestStore
+from components.operations.accept_answer import Answerer
+from components.registry.ledger import Ledger
+from components.volume.canonical import canonical_geometry
+from components.volume.resample import resample, resample_labels
+from components.volume.volume import LabelMap
+from dashboards.desk import FrameView
+from pipelines.answer_door import AddVersion, AnswerDoor, publish_answers
+from pipelines.composition import Services
+from pipelines.dvc_commands import add_version
+from pipelines.label_names import finding_names, label_values
+from pipelines.params import load_section
+from pipelines.requests import export_requests, native_file
+from pipelines.workspace import Workspace
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_FRAMES_KEPT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeParams:
+    """Section ``serve`` of params.yaml."""
+
+    port: int = 8517
+
+
+class WorkspaceDesk:
+    """Implements ``dashboards.desk.Desk`` on a workspace's files."""
+
+    def __init__(
+        self, workspace: Workspace, store: RequestStore, ledger: Ledger, version: AddVersion
+    ) -> None:
+        self._workspace, self._door = workspace, AnswerDoor(workspace=workspace, store=store)
+        self._publish = partial(publish_answers, workspace, store=store, ledger=ledger, add_version=version)
+        self._publishing = threading.Lock()
+        self._packing = threading.Lock()
+        self._view = lru_cache(maxsize=_FRAMES_KEPT)(self._load)
+
+    def frame(self, request: LabelingRequest) -> FrameView:
+        return self._view(str(native_file(self._workspace, request)), str(self.package(request)))
+
+    def package(self, request: LabelingRequest) -> Path:
+        with self._packing:
+            folders = export_requests(self._workspace, [request])
+        if not folders:
+            raise StateError(
+                expected=f"the frame {request.frame_id}",
+                got="no file",
+                hint="`dvc checkout` in the workspace",
+            )
+        return folders[0]
+
+    def finding_names(self) -> tuple[str, ...]:
+        return finding_names(self._workspace)
+
+    def take_label_map(
+        self, request: LabelingRequest, file: Path, *, annotator: str, minutes: float | None
+    ) -> None:
+        self._door.label_map(request.id, file, Answerer(annotator=annotator, minutes=minutes))
+
+    def take_findings(
+        self, request: LabelingRequest, row: Mapping[str, str], *, annotator: str, minutes: float | None
+    ) -> None:
+        self._door.findings(request.id, row, Answerer(annotator=annotator, minutes=minutes))
+
+    def publish(self) -> None:
+        """Whatever keeps DVC busy now, the next answer or the next retraining publishes this one too."""
+        with self._publishing:
+            try:
+                self._publish()
+            except StateError as error:
+                print(f"ctloop serve: no new data version yet: {error}", file=sys.stderr)
+
+    def _load(self, file: str, package: str) -> FrameView:
+        volume = load_volume(Path(file))
+        upright = canonical_geometry(volume.geometry, None)
+        drawn = Path(package) / "pre-annotation.nii.gz"
+        pre_annotation = None
+        if drawn.exists():
+            read = read_drawn_label_map(drawn)
+            names = label_values(self._workspace)
+            native = LabelMap(labels=read.labels.astype("uint8"), geometry=volume.geometry, names=names)
+            pre_annotation = resample_labels(native, upright)
+        return FrameView(volume=resample(volume, upright), pre_annotation=pre_annotation)
+
+
+def serve(
+    workspace: Workspace,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    token: str | None = None,
+) -> None:
+    """Answer on ``http://HOST:PORT`` until interrupted.
+
+    Args:
+        host: a name of this machine, else ``ParameterError``.
+        port: by default that of params.yaml.
+        token: by default the workspace's own, see ``serve_token``.
+    """
+    if host not in _LOOPBACK:
+        raise ParameterError(
+            expected="a loopback host (127.0.0.1, localhost, ::1)",
+            got=host,
+            hint="an SSH tunnel to reach the page from elsewhere",
+        )
+    import uvicorn
+
+    from dashboards.app import create_app
+
+    port = port or load_section(ServeParams, workspace.params, "serve").port
+    token = token or serve_token(workspace)
+    store = Services(workspace).store
+    desk = WorkspaceDesk(workspace, store, store, partial(add_version, workspace.root))
+    print(f"labeling desk: http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr)
+    app = create_app(store=store, desk=desk, token=token)
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+
+
+def serve_token(workspace: Workspace) -> str:
+    """The workspace's token; made, stored with mode 0600 and printed when there is none yet."""
+    path = workspace.state / "serve.token"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        print(f"the token is in {path.name} of the state folder", file=sys.stderr)
+        return path.read_text().strip()
+    token = secrets.token_urlsafe(24)
+    with os.fdopen(handle, "w") as file:
+        file.write(token + "\n")
+    print(f"token (stored as {path.name} in the state folder, shown only now): {token}", file=sys.stderr)
+    return token

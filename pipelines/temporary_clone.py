@@ -1,0 +1,57 @@
+"""A clone of the workspace that shares its DVC cache, so that a job and a person never fight for DVC's lock."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.errors import StateError
+from pipelines.dvc_commands import run_quietly
+from pipelines.workspace import Workspace
+
+
+@contextmanager
+def temporary_clone(workspace: Workspace, name: str, *, state: Path | None = None) -> Iterator[Workspace]:
+    """A clone of the workspace's last commit under its state folder, with its data checked out.
+
+    ``state``: the state folder that the clone uses (default: the workspace's own). The clone is removed at
+    the end, and a clone that a killed run left is removed at the start: all work that counts is in the cache.
+    """
+    root = workspace.state / "clones" / name
+    shutil.rmtree(root, ignore_errors=True)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    run_quietly(workspace.root, "git", "clone", "--quiet", "--shared", str(workspace.root), str(root))
+    cache = run_quietly(workspace.root, sys.executable, "-m", "dvc", "cache", "dir").strip()
+    local = root / ".dvc" / "config.local"
+    local.write_text(f"[cache]\n    dir = {(workspace.root / cache).resolve()}\n")
+    run_quietly(root, sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing")
+    try:
+        yield Workspace(root=root, state=state or workspace.state)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def bring_back(workspace: Workspace, clone: Workspace) -> None:
+    """Fast-forward the workspace's branch to the clone's commit and check its data out.
+
+    Raises ``StateError`` when the workspace has moved on meanwhile: nothing of either side is changed then.
+    """
+    run_quietly(workspace.root, "git", "fetch", "--quiet", str(clone.root), "HEAD")
+    merge = subprocess.run(
+        ("git", "merge", "--quiet", "--ff-only", "FETCH_HEAD"),
+        cwd=workspace.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if merge.returncode:
+        raise StateError(
+            expected="a workspace that stands where the retraining started",
+            got=merge.stderr.strip()[-300:],
+            hint="committing or reverting your own changes, then `ctloop retrain` (its stages are cached)",
+        )
+    run_quietly(workspace.root, sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing")

@@ -1,0 +1,161 @@
+"""Stage: train the student on the labels that the parameters allow, of training patients only.
+
+Killed at any time, it continues from its last epoch when it is started again, and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.cohort.labels import Provenance
+from components.cohort.task import Task
+from components.models.training_plan import ClassificationPlan, SegmentationPlan
+from pipelines.params import load_section
+from pipelines.progress import say
+from pipelines.stage_command import run_stage
+from pipelines.workspace import Workspace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from components.models.description import ModelDescription
+    from pipelines.training_set import TrainingSet
+
+Epoch = Callable[[str, int, float], None]
+Trained = tuple["nn.Module", "ModelDescription", dict[str, list[float]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainParams:
+    """Section ``train`` of params.yaml; each task adds its plan.
+
+    Args:
+        provenances: of the labels that may be read.
+        cache_mb: scans and labels are held in memory up to this size, else read crop by crop.
+    """
+
+    provenances: tuple[Provenance, ...] = ("expert", "pseudo")
+    cache_mb: int = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationTrainParams(TrainParams):
+    plan: SegmentationPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationTrainParams(TrainParams):
+    plan: ClassificationPlan
+
+
+def train(workspace: Workspace, task: Task) -> None:
+    """Write ``models/TASK``: weights.safetensors and model.json."""
+    if task == "segmentation":
+        _train_segmentation(workspace)
+    else:
+        _train_classification(workspace)
+
+
+def _train_segmentation(workspace: Workspace) -> None:
+    from components.models.train_segmentation import describe, train_segmentation
+    from pipelines.training_set import segmentation_set
+
+    params = load_section(SegmentationTrainParams, workspace.params, "train", "segmentation")
+    plan = params.plan
+    data = segmentation_set(workspace, params.provenances, seed=plan.seed, cache_mb=params.cache_mb)
+
+    def run(checkpoints: Path, on_epoch: Epoch) -> Trained:
+        network, curves = train_segmentation(
+            data.examples, len(data.label_names), plan, checkpoints=checkpoints, on_epoch=on_epoch
+        )
+        return network, describe(network, plan, data.label_names, data.spacing_mm), curves
+
+    _logged(workspace, "segmentation", params, data, run)
+
+
+def _train_classification(workspace: Workspace) -> None:
+    from components.models.train_classification import describe, train_classification
+    from pipelines.training_set import classification_set
+
+    params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
+    data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
+
+    def run(checkpoints: Path, on_epoch: Epoch) -> Trained:
+        network, curves = train_classification(
+            data.examples,
+            params.plan,
+            checkpoints=checkpoints,
+            start=workspace.root / params.plan.start if params.plan.start else None,
+            on_epoch=on_epoch,
+        )
+        return network, describe(network, params.plan, data.label_names, data.spacing_mm), curves
+
+    _logged(workspace, "classification", params, data, run)
+
+
+def _logged(
+    workspace: Workspace,
+    task: Task,
+    params: TrainParams,
+    data: TrainingSet[Any],
+    run: Callable[[Path, Epoch], Trained],
+) -> None:
+    """Run the training inside an MLflow run; the run's id and times stay out of the stage's outputs."""
+    from components.adapters.training_log import training_run
+    from components.models.package import DESCRIPTION, write_model
+
+    parameters = dataclasses.asdict(params)
+    hashes = {"data_sha256": data.data_sha256, "label_set_sha256": data.label_set_sha256}
+    key = training_key(parameters, hashes)
+    checkpoints = workspace.checkpoints(task) / key[:16]
+    say(f"train {task}: {data.counts()} labels of {data.patients()} patients")
+    with training_run(
+        uri=workspace.mlflow_uri,
+        artifacts=workspace.mlflow_artifacts,
+        experiment=f"ctloop-{task}/train",
+        name=f"train-{key[:8]}",
+        key=key,
+        parameters=parameters,
+        tags={**hashes, "git_commit": git_commit(workspace.root), "task": task},
+    ) as log:
+        network, description, curves = run(checkpoints, log.epoch)
+        facts = {
+            **hashes,
+            "labels": data.counts(),
+            "patients": data.patients(),
+            "seed": parameters["plan"]["seed"],
+            "final_loss": {step: round(losses[-1], 6) for step, losses in curves.items() if losses},
+        }
+        write_model(workspace.model(task), network, dataclasses.replace(description, training=facts))
+        log.metrics({f"labels/{kind}": count for kind, count in data.counts().items()})
+        log.file(workspace.model(task) / DESCRIPTION)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def training_key(parameters: dict[str, Any], hashes: dict[str, str]) -> str:
+    """sha256 of all that decides the weights: parameters, data, labels and the code of the models."""
+    import components.models
+
+    digest = hashlib.sha256(json.dumps([parameters, hashes], sort_keys=True).encode())
+    for folder in sorted(components.models.__path__):
+        for path in sorted(Path(folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def git_commit(root: Path) -> str:
+    """The commit of the workspace, or ``unknown`` outside git."""
+    done = subprocess.run(("git", "rev-parse", "HEAD"), cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+if __name__ == "__main__":
+    run_stage(train)

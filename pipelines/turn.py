@@ -1,0 +1,209 @@
+"""One turn of the loop, in the steps that ``loop``, ``demo``, ``retrain`` and the monitor share."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from components.cohort.split import Split
+from components.cohort.task import Task
+from components.labeling.request import LabelingRequest, Reason
+from components.models.prediction import Predictor
+from components.operations.audit_sample import frames_to_audit
+from components.operations.monitor_window import WindowReport
+from components.operations.open_requests import open_requests
+from components.operations.register_model import subject_of
+from components.operations.scoring import score_cases
+from components.registry.registry import ModelVersion
+from components.registry.verdict import Verdict
+from components.volume.volume import LabelMap, Volume
+from pipelines.composition import MODEL_NAMES, Services
+from pipelines.dvc_commands import add_version, repro
+from pipelines.gate import gate
+from pipelines.held_out import frames_of, is_expert
+from pipelines.monitor import monitor
+from pipelines.params import load_section
+from pipelines.progress import bar
+from pipelines.promote import promote
+from pipelines.register import register
+from pipelines.requests import RequestsParams, export_requests
+from pipelines.workspace import Workspace
+
+ENOUGH_HELD_OUT = 8  # patients; fewer cannot say what is familiar
+Clock = Callable[[], datetime.datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A version and its gate; ``verdict`` is ``None`` for one that is champion already."""
+
+    version: ModelVersion
+    verdict: Verdict | None
+    promoted: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Watched:
+    """What the monitor said of a batch, and the requests that it and the audit sample opened."""
+
+    report: WindowReport
+    opened: tuple[LabelingRequest, ...]
+
+
+def take_in(services: Services, task: Task) -> tuple[str, ...]:
+    """Ingest, prepare and split what was added; the stages that ran."""
+    workspace = services.workspace
+    folder = workspace.answers(task)
+    if not folder.with_name("answers.dvc").exists():
+        # DVC needs the folder of answers before the first answer.
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".keep").touch()
+        add_version(workspace.root, folder)
+    return repro(workspace.root, [f"split@{task}"])
+
+
+def judge_and_promote(services: Services, task: Task, *, automatic: bool = True) -> Judged:
+    """Register what was trained, put it to the gate, and promote it if it passed and ``automatic``."""
+    name = MODEL_NAMES[task]
+    registry, ledger = services.registry, services.store
+    version = register(services.workspace, task, registry, ledger, name=name)
+    if {"champion", "previous"} & set(version.aliases):
+        return Judged(version=version, verdict=None, promoted=False)
+    verdict = gate(
+        services.workspace, task, registry, ledger, name=name, load_predictor=services.load_predictor
+    )
+    if verdict.accepted and automatic:
+        promote(registry, ledger, name=name)
+    return Judged(version=version, verdict=verdict, promoted=verdict.accepted and automatic)
+
+
+def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:
+    """Monitor a prepared batch with the model in use, then open and export labeling requests.
+
+    The audit sample is asked for first: it was drawn before anything was known about the batch.
+    """
+    workspace, ledger = services.workspace, services.store
+    version = services.version_in_use(task)
+    predictor, package = services.predictor(version)
+    reference = pd.read_parquet(package / "reference.parquet")
+    entries = [entry for entry in ledger.entries("drift") if entry.subject == subject_of(version)]
+    report = monitor(
+        workspace,
+        task,
+        batch,
+        predictor=predictor,
+        model_version=subject_of(version),
+        reference=reference,
+        familiar=_familiar(workspace, task, predictor, reference),
+        history=[bool(e.payload["alarmed"]) for e in entries if e.payload["batch"] != batch],
+        excluded_patients=_not_to_ask(workspace, task),
+        progress=bar(f"monitor {task} {batch}"),
+    )
+    if batch not in {entry.payload["batch"] for entry in entries}:
+        ledger.append("drift", subject_of(version), drift_entry(report, task, batch))
+    opened = ask_for_audit(services, task, now=now)
+    opened += _open(services, task, (vars(found) for found in report.candidates), subject_of(version), now)
+
+    def champion_draws(request: LabelingRequest, volume: Volume) -> LabelMap | None:
+        return predictor.predict(volume).labels
+
+    export_requests(workspace, ledger.requests(status="open", task=task), pre_annotation=champion_draws)
+    return Watched(report=report, opened=opened)
+
+
+def _familiar(
+    workspace: Workspace, task: Task, predictor: Predictor, reference: pd.DataFrame
+) -> pd.DataFrame | None:
+    """With few held-out patients, what the model was trained on counts as familiar too."""
+    if not reference.empty and reference["patient_id"].nunique() >= ENOUGH_HELD_OUT:
+        return None
+    from components.adapters.blosc_store import load_volume
+
+    folder = workspace.prepared(task) / "frames"
+    trained = frames_of(workspace, task, "train")
+    first = pd.read_parquet(workspace.prepared(task) / "frames.parquet")["batch"].iloc[0]
+    scored = score_cases(
+        predictor, trained[trained["batch"] == first], lambda frame: load_volume(folder / f"{frame}.b2nd")
+    )
+    return pd.concat([table for table in (reference, scored) if not table.empty] or [reference])
+
+
+def ask_for_audit(services: Services, task: Task, *, now: Clock) -> tuple[LabelingRequest, ...]:
+    """Open requests for the frames of the audit sample that no expert has labelled yet."""
+    workspace = services.workspace
+    params = load_section(RequestsParams, workspace.params, "requests")
+    split = Split.from_json(workspace.split(task).read_text())
+    asked = frames_to_audit(
+        pd.read_parquet(workspace.prepared(task) / "frames.parquet"),
+        audited=split.patients("test"),
+        labelled=labelled_frames(workspace, task),
+        frames_per_case=params.frames_per_case,
+    )
+    opened = _open(services, task, asked.to_dict("records"), "none", now)
+    export_requests(workspace, opened)
+    return opened
+
+
+def labelled_frames(workspace: Workspace, task: Task) -> frozenset[str]:
+    """Frames (classification: cases) with an expert label."""
+    ending = ".sidecar.json"
+    sidecars = workspace.labels(task).glob(f"*{ending}")
+    return frozenset(path.name.removesuffix(ending) for path in sidecars if is_expert(path))
+
+
+def drift_entry(report: WindowReport, task: Task, batch: str) -> dict[str, Any]:
+    """What the ledger keeps of a drift verdict."""
+    verdict = report.verdict
+    return {
+        "task": task,
+        "batch": batch,
+        "kind": verdict.kind,
+        "alarmed": verdict.alarmed,
+        "n_reference": verdict.n_reference,
+        "n_window": verdict.n_window,
+        "p_holm": {channel.name: float(channel.p_holm) for channel in verdict.channels},
+    }
+
+
+def _open(
+    services: Services, task: Task, found: Iterable[Mapping[Any, Any]], model_version: str, now: Clock
+) -> tuple[LabelingRequest, ...]:
+    params = load_section(RequestsParams, services.workspace.params, "requests")
+    moment = now()
+    requests = [_request(item, task, model_version, params, moment) for item in found]
+    return open_requests(services.store, requests).opened
+
+
+def _request(
+    found: Mapping[Any, Any], task: Task, model_version: str, params: RequestsParams, now: datetime.datetime
+) -> LabelingRequest:
+    """A candidate of the monitor has a reason and its evidence; a row of frames.parquet is of the audit."""
+    reason: Reason = found.get("reason", "audit")
+    return LabelingRequest(
+        task=task,
+        case_id=str(found["case_id"]),
+        frame_id=str(found["frame_id"]),
+        patient_id=str(found["patient_id"]),
+        batch=str(found["batch"]),
+        reason=reason,
+        measured=found.get("measured"),
+        threshold=found.get("threshold"),
+        model_version=model_version,
+        evidence=str(found.get("evidence", "audit sample")),
+        budget_minutes=params.budget_minutes[task],
+        opened_at=now.isoformat(timespec="seconds"),
+        due=(now.date() + datetime.timedelta(days=params.due_days)).isoformat(),
+    )
+
+
+def _not_to_ask(workspace: Workspace, task: Task) -> Sequence[str]:
+    """Audited patients have requests of their own; patients with a label were asked before."""
+    split = Split.from_json(workspace.split(task).read_text())
+    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet")
+    done = labelled_frames(workspace, task)
+    labelled = frames[frames["frame_id"].isin(done) | frames["case_id"].isin(done)]["patient_id"]
+    return sorted({*split.patients("test"), *labelled})

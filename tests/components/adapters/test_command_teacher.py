@@ -1,0 +1,162 @@
+"""An external program: its result is checked, its end is certain."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.adapters.command_teacher import CommandTeacher, OutputKind, open_command
+from components.errors import ParameterError, TeacherError
+from components.models.teacher_labels import TeacherLabels
+from tests.components.adapters.teacher_frames import HEART, flipped_frame
+
+HEADER = """
+import sys, os, nibabel, numpy as np
+image = nibabel.load(sys.argv[1])
+data = np.asarray(image.dataobj)
+"""
+SAVE = "nibabel.save(nibabel.Nifti1Image({what}.astype(np.uint8), {affine}), {path})\n"
+THRESHOLD = SAVE.format(what="(data > 0)", affine="image.affine", path="sys.argv[2]")
+ONE = TeacherLabels(to_structure={"1": "heart"}, structures=("heart",))
+
+
+def teacher_of(
+    tmp_path: Path,
+    body: str,
+    *,
+    output: OutputKind = "file",
+    labels: TeacherLabels = ONE,
+    timeout_s: float = 30,
+) -> CommandTeacher:
+    script = tmp_path / "teacher.py"
+    script.write_text(HEADER + body)
+    return open_command(
+        [sys.executable, str(script), "{input}", "{output}"],
+        labels=labels,
+        log_folder=tmp_path / "logs",
+        output=output,
+        timeout_s=timeout_s,
+    )
+
+
+def test_result_lies_on_the_native_grid(tmp_path: Path) -> None:
+    frame = flipped_frame()
+    label_map = teacher_of(tmp_path, "print('hello')\n" + THRESHOLD).label(frame)
+    assert np.array_equal(label_map.labels, frame.voxels_hu > 0)
+    assert [log.read_text() for log in (tmp_path / "logs").glob("*.log")] == ["hello\n"]
+
+
+def test_folder_of_masks_is_joined(tmp_path: Path) -> None:
+    save = SAVE.format(what="(data > 0)", affine="image.affine", path="sys.argv[2] + '/heart.nii.gz'")
+    unwanted = SAVE.format(what="(data < 0)", affine="image.affine", path="sys.argv[2] + '/lung.nii.gz'")
+    labels = TeacherLabels(to_structure={"heart": "heart", "lung": "background"}, structures=("heart",))
+    teacher = teacher_of(
+        tmp_path, "os.mkdir(sys.argv[2])\n" + save + unwanted, output="folder", labels=labels
+    )
+    frame = flipped_frame()
+    assert np.array_equal(teacher.label(frame).labels, frame.voxels_hu > 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("pass", "no file"),
+        ("sys.exit(3)", "got 3"),
+        ("open(sys.argv[2], 'w').write('x')", "readable 3D NIfTI"),
+        (SAVE.format(what="(data > 0)", affine="np.eye(4)", path="sys.argv[2]"), "frame's grid"),
+        (SAVE.format(what="(data > 0)[1:]", affine="image.affine", path="sys.argv[2]"), "frame's grid"),
+        (
+            SAVE.format(what="np.stack([data, data], -1)", affine="image.affine", path="sys.argv[2]"),
+            "3D NIfTI",
+        ),
+        (SAVE.format(what="(5 * (data > 0))", affine="image.affine", path="sys.argv[2]"), "got 5"),
+        (SAVE.format(what="(data > 9999)", affine="image.affine", path="sys.argv[2]"), "empty prediction"),
+    ],
+)
+def test_unusable_results_are_refused(tmp_path: Path, body: str, message: str) -> None:
+    with pytest.raises(TeacherError, match=message):
+        teacher_of(tmp_path, body + "\n").label(flipped_frame())
+
+
+def test_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TeacherError, match="no mask"):
+        teacher_of(tmp_path, "os.mkdir(sys.argv[2])\n", output="folder").label(flipped_frame())
+
+
+def test_time_limit_ends_the_whole_process_group(tmp_path: Path) -> None:
+    pid_file = tmp_path / "child.pid"
+    script = tmp_path / "slow.sh"
+    script.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {pid_file}\nwait\n")
+    teacher = open_command(
+        ["/bin/sh", str(script), "{input}", "{output}"], labels=HEART, log_folder=tmp_path, timeout_s=0.5
+    )
+    started = time.monotonic()
+    with pytest.raises(TeacherError, match="stopped"):
+        teacher.label(flipped_frame())
+    assert time.monotonic() - started < 10
+    assert not _runs(int(pid_file.read_text()))
+
+
+def _runs(pid: int) -> bool:
+    """A killed child may stay a zombie until its new parent collects it."""
+    state = Path(f"/proc/{pid}/stat")
+    for _ in range(50):
+        try:
+            if state.read_text().rsplit(")", 1)[1].split()[0] in "ZX":
+                return False
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_temporary_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    teacher_of(tmp_path, THRESHOLD).label(flipped_frame())
+    assert list(folder.iterdir()) == []
+
+
+def test_shell_characters_are_plain_text(tmp_path: Path) -> None:
+    script = tmp_path / "echo.sh"
+    script.write_text("#!/bin/sh\nprintf '%s' \"$3\"\nexit 1\n")
+    text = "$(touch " + str(tmp_path / "ran") + "); {x}"
+    teacher = open_command(
+        ["/bin/sh", str(script), "{input}", "{output}", text], labels=HEART, log_folder=tmp_path / "logs"
+    )
+    with pytest.raises(TeacherError, match="got 1"):
+        teacher.label(flipped_frame())
+    assert [log.read_text() for log in (tmp_path / "logs").iterdir()] == [text]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_template_and_program_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="output"):
+        open_command(["sh", "{input}"], labels=HEART, log_folder=tmp_path)
+    with pytest.raises(TeacherError, match="no-such-program"):
+        open_command(["no-such-program", "{input}", "{output}"], labels=HEART, log_folder=tmp_path)
+
+
+def test_fingerprint_follows_template_and_version(tmp_path: Path) -> None:
+    def fingerprint(*template: str, version: tuple[str, ...] = ()) -> str:
+        teacher = open_command(
+            ["sh", *template, "{input}", "{output}"],
+            labels=HEART,
+            log_folder=tmp_path,
+            version_command=version,
+        )
+        return teacher.fingerprint
+
+    found = {
+        fingerprint(),
+        fingerprint("-x"),
+        fingerprint(version=("echo", "1")),
+        fingerprint(version=("echo", "2")),
+    }
+    assert len(found) == 4
+    assert fingerprint() in found

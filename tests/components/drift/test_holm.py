@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.drift.holm import holm_adjusted, holm_levels
+
+
+def test_textbook_example() -> None:
+    assert holm_adjusted([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+    assert holm_levels([0.01, 0.04, 0.03, 0.005], 0.05) == pytest.approx((0.05 / 3, 0.05, 0.025, 0.0125))
+
+
+def test_adjusted_values_decide_like_the_step_down_procedure() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        p = generator.uniform(0, 0.1, 5)
+        rejected, levels = set(), holm_levels(p.tolist(), 0.05)
+        for i in np.argsort(p):
+            if p[i] > levels[i]:
+                break
+            rejected.add(int(i))
+        assert {i for i, value in enumerate(holm_adjusted(p.tolist())) if value <= 0.05} == rejected
+
+
+def test_no_channels() -> None:
+    assert holm_adjusted([]) == ()

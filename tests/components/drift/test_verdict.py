@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.drift.self_test import replay_reference
+from components.drift.verdict import DriftParams, DriftVerdict, assess_drift
+from components.errors import ParameterError
+from tests.components.drift.population import scorecards
+
+PARAMS = DriftParams(permutations=999)
+
+
+def assess(
+    seed: int, n_reference: int = 16, n_window: int = 16, frames: int = 1, **shift: float
+) -> DriftVerdict:
+    generator = np.random.default_rng(seed)
+    reference = scorecards(n_reference, generator, frames=frames)
+    window = scorecards(n_window, generator, frames=frames, name="w", batch="two", **shift)
+    return assess_drift(reference, window, PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("shift", "channel"),
+    [
+        ({"embedding_shift": 6.0}, "embeddings"),
+        ({"image_shift": 3.0}, "image"),
+        ({"output_shift": 2.5}, "outputs"),
+        ({"uncertainty_shift": 3.0}, "uncertainty"),
+        ({"new_site": 1.0}, "metadata"),
+    ],
+)
+def test_each_channel_sees_its_own_shift(shift: dict[str, float], channel: str) -> None:
+    verdict = assess(1, **shift)
+    assert verdict.kind == "drift"
+    assert [one.name for one in verdict.channels if one.alarmed] == [channel]
+    assert channel in verdict.reason
+
+
+def test_no_shift_no_drift_and_every_channel_is_stated() -> None:
+    verdict = assess(2, frames=3)
+    assert verdict.kind == "no drift"
+    assert [channel.name for channel in verdict.channels] == [
+        "metadata",
+        "image",
+        "embeddings",
+        "outputs",
+        "uncertainty",
+    ]
+    assert all(channel.statistic <= channel.threshold for channel in verdict.channels)
+
+
+@pytest.mark.parametrize(("n_reference", "n_window"), [(7, 30), (30, 7), (0, 9), (9, 0), (1, 1)])
+def test_few_patients_are_not_enough_evidence_whatever_they_show(n_reference: int, n_window: int) -> None:
+    generator = np.random.default_rng(0)
+    template = scorecards(1, generator)
+    reference = pd.concat([template.iloc[:0], scorecards(n_reference, generator)])
+    window = pd.concat([template.iloc[:0], scorecards(n_window, generator, name="w", embedding_shift=50)])
+    verdict = assess_drift(reference, window, PARAMS)
+    assert verdict.kind == "not enough evidence"
+    assert not verdict.alarmed
+    assert (verdict.n_reference, verdict.n_window) == (n_reference, n_window)
+
+
+def test_many_frames_are_not_many_patients() -> None:
+    generator = np.random.default_rng(0)
+    few = (
+        scorecards(4, generator, frames=10),
+        scorecards(4, generator, frames=10, name="w", embedding_shift=9),
+    )
+    assert assess_drift(*few, PARAMS).kind == "not enough evidence"
+    unreachable = DriftParams(min_patients=4)
+    assert "cannot reach" in assess_drift(*few, unreachable).reason
+
+
+def test_patients_of_the_reference_do_not_count_as_window() -> None:
+    reference = scorecards(16, np.random.default_rng(0))
+    assert assess_drift(reference, reference, PARAMS).n_window == 0
+
+
+def test_the_verdict_ignores_the_order_of_rows_and_the_names_of_patients() -> None:
+    generator = np.random.default_rng(5)
+    reference = scorecards(12, generator, name="z")
+    window = scorecards(12, generator, name="a", new_site=1.0)
+    shuffled = window.sample(frac=1, random_state=0)
+    first, second = (assess_drift(reference, one, PARAMS) for one in (window, shuffled))
+    assert first == second
+    assert first.strata[0].share_window == 1.0
+
+
+def test_hidden_metadata_leaves_the_other_channels() -> None:
+    generator = np.random.default_rng(3)
+    tables = [scorecards(12, generator), scorecards(12, generator, name="w")]
+    hidden = [table.drop(columns=[c for c in table if c.startswith("meta_")]) for table in tables]
+    verdict = assess_drift(*hidden, PARAMS)
+    assert "metadata" not in {channel.name for channel in verdict.channels}
+    assert verdict.strata == ()
+
+
+def test_the_new_site_is_the_stratum_before_its_kernel() -> None:
+    verdict = assess(4, new_site=0.8)
+    assert (verdict.strata[0].column, verdict.strata[0].value) == ("site", "south")
+    assert verdict.strata[0].share_reference == 0.0
+    assert {(stratum.column, stratum.value) for stratum in verdict.strata} == {
+        ("site", "south"),
+        ("kernel", "SHARP"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("history", "kind"),
+    [
+        ((), "not enough evidence"),
+        ((False, False), "not enough evidence"),
+        ((True, False), "drift"),
+        ((True, False, False), "not enough evidence"),
+    ],
+)
+def test_persistence_waits_for_k_of_m_windows(history: tuple[bool, ...], kind: str) -> None:
+    generator = np.random.default_rng(1)
+    reference, window = scorecards(12, generator), scorecards(12, generator, name="w", new_site=1.0)
+    params = DriftParams(permutations=999, persist_k=2, persist_m=3)
+    verdict = assess_drift(reference, window, params, history=history)
+    assert verdict.alarmed
+    assert verdict.kind == kind
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": 0.0}, {"persist_k": 2}, {"min_patients": 1}, {"permutations": 99}]
+)
+def test_impossible_parameters_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ParameterError):
+        DriftParams(**wrong)
+
+
+@pytest.mark.parametrize("n", [16, 40])
+@pytest.mark.slow
+def test_false_alarms_stay_below_alpha(n: int) -> None:
+    alpha, trials, alarms = 0.05, 60, 0
+    params = DriftParams(alpha=alpha, permutations=199)
+    for trial in range(trials):
+        generator = np.random.default_rng((n, trial))
+        tables = scorecards(n, generator, dimensions=16), scorecards(n, generator, name="w", dimensions=16)
+        alarms += assess_drift(*tables, params).alarmed
+    assert alarms / trials <= alpha + 2 * np.sqrt(alpha * (1 - alpha) / trials)
+
+
+def test_the_self_test_replays_the_reference() -> None:
+    reference = scorecards(20, np.random.default_rng(0), frames=2)
+    found = replay_reference(
+        reference, DriftParams(alpha=0.05, permutations=199), np.random.default_rng(0), replays=30
+    )
+    assert found is not None
+    assert (found.replays, found.n_window, found.n_reference) == (30, 10, 10)
+    assert found.rate <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 30)
+    assert replay_reference(reference.head(10), PARAMS, np.random.default_rng(0)) is None

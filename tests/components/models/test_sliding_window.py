@@ -1,0 +1,39 @@
+import pytest
+import torch
+from torch import Tensor
+
+from components.models.sliding_window import blended_slabs
+
+
+def voxelwise(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Two score maps that depend on each voxel alone, so that any tiling must give the same answer."""
+    return torch.cat((x, 1 - x), dim=1)[:, None], x.flatten(1).mean(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 8), (19, 13, 30), (5, 40, 9)])
+def test_tiles_of_a_voxelwise_network_give_the_whole_volume(shape: tuple[int, int, int]) -> None:
+    volume = torch.rand(shape)
+    slabs = [scores for scores, _ in blended_slabs(voxelwise, volume, patch=(8, 8, 8), stride=4)]
+    joined = torch.cat(slabs, dim=-3)
+    assert joined.shape == (1, 2, *shape)
+    assert torch.allclose(joined[0, 0], volume, atol=1e-6)
+
+
+def test_a_volume_that_fits_is_one_pass() -> None:
+    calls = []
+
+    def infer(x: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(tuple(x.shape[2:]))
+        return voxelwise(x)
+
+    slabs = list(blended_slabs(infer, torch.rand(10, 12, 7), patch=(16, 16, 16), stride=4))
+    assert calls == [(12, 12, 8)]
+    assert len(slabs) == 1
+    assert slabs[0][0].shape[-3:] == (10, 12, 7)
+
+
+def test_a_long_volume_leaves_in_slabs_no_deeper_than_a_window() -> None:
+    slabs = list(blended_slabs(voxelwise, torch.rand(100, 8, 8), patch=(16, 8, 8), stride=4))
+    assert max(scores.shape[-3] for scores, _ in slabs) <= 16
+    assert sum(scores.shape[-3] for scores, _ in slabs) == 100
+    assert all(len(embeddings) == 1 for _, embeddings in slabs)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.cohort.task import Task
+from components.errors import InputError
+from components.models.prediction import FramePrediction
+from components.operations.scoring import score_cases
+from components.volume.geometry import Geometry
+from components.volume.volume import LabelMap, Volume
+
+GRID = Geometry.axis_aligned((4, 8, 8), (1.0, 1.0, 1.0))
+
+
+class ThresholdPredictor:
+    """Labels what is above 0 HU; refuses frames whose first voxel is 3000 HU."""
+
+    task: Task = "segmentation"
+    label_names = ("left_ventricle",)
+
+    def predict(self, volume: Volume) -> FramePrediction:
+        if volume.voxels_hu[0, 0, 0] == 3000:
+            raise RuntimeError("network failed")
+        labels = (volume.voxels_hu > 0).astype(np.uint8)
+        return FramePrediction(
+            labels=LabelMap(labels=labels, geometry=volume.geometry, names={1: "left_ventricle"}),
+            probabilities={},
+            uncertainty=0.25,
+            embedding=np.arange(3, dtype=np.float32),
+            outputs={"left_ventricle_ml": float(labels.sum())},
+        )
+
+
+def frame(case: str, phase: float) -> dict[str, object]:
+    return {
+        "frame_id": f"{case}__phase-{phase:03.0f}",
+        "case_id": case,
+        "patient_id": f"p-{case}",
+        "batch": "one",
+        "phase_percent": phase,
+        "site": "north",
+        "kvp": 120.0,
+    }
+
+
+def cine(phases: int, case: str = "a") -> pd.DataFrame:
+    return pd.DataFrame([frame(case, 10.0 * i) for i in reversed(range(phases))])
+
+
+def load(name: str) -> Volume:
+    """The heart fills the first (phase / 10 + 1) columns."""
+    voxels = np.full(GRID.shape, -200, dtype=np.int16)
+    voxels[:, :, : int(name[-3:]) // 10 + 1] = 100
+    return Volume(voxels_hu=voxels, geometry=GRID)
+
+
+def test_columns_and_copied_metadata() -> None:
+    table = score_cases(ThresholdPredictor(), cine(2), load)
+    assert list(table["embedding_002"]) == [2.0, 2.0]
+    assert list(table["meta_site"]) == ["north", "north"]
+    assert list(table["output_left_ventricle_ml"]) == [32.0, 64.0]
+    assert (table["uncertainty"] == 0.25).all()
+    assert {"frame_id", "case_id", "patient_id", "batch", "phase_percent", "image_noise_hu"} <= set(table)
+
+
+def test_temporal_jump_is_cyclic_and_in_phase_order() -> None:
+    table = score_cases(ThresholdPredictor(), cine(3), load).set_index("phase_percent")
+    dice = {(1, 2): 2 / 3, (2, 3): 4 / 5, (1, 3): 1 / 2}
+    expected = [
+        1 - (dice[1, 2] + dice[1, 3]) / 2,
+        1 - (dice[1, 2] + dice[2, 3]) / 2,
+        1 - (dice[2, 3] + dice[1, 3]) / 2,
+    ]
+    np.testing.assert_allclose(table["temporal_jump"].sort_index(), expected)
+
+
+def test_single_frames_have_no_jump() -> None:
+    frames = pd.concat([cine(1, "a"), cine(1, "b")])
+    assert score_cases(ThresholdPredictor(), frames, load)["temporal_jump"].isna().all()
+
+
+@pytest.mark.parametrize("failure", ["read", "network"])
+def test_one_bad_frame_never_stops_the_others(failure: str) -> None:
+    def failing(name: str) -> Volume:
+        if not name.endswith("010"):
+            return load(name)
+        if failure == "read":
+            raise InputError(expected="a frame", got="rubbish", hint="nothing")
+        return Volume(voxels_hu=np.full(GRID.shape, 3000, dtype=np.int16), geometry=GRID)
+
+    errors: list[str] = []
+    table = score_cases(
+        ThresholdPredictor(), cine(4), failing, on_error=lambda name, error: errors.append(name)
+    )
+    assert errors == ["a__phase-010"]
+    assert list(table["phase_percent"]) == [0.0, 20.0, 30.0]
+    assert table["temporal_jump"].notna().all()
+
+
+def test_a_fault_in_the_callback_is_not_swallowed() -> None:
+    def broken(name: str, prediction: FramePrediction) -> None:
+        raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        score_cases(ThresholdPredictor(), cine(2), load, on_prediction=broken)
+
+
+def test_progress_counts_every_frame_and_an_empty_batch_gives_an_empty_table() -> None:
+    seen: list[tuple[int, int]] = []
+    score_cases(ThresholdPredictor(), cine(3), load, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    empty = score_cases(ThresholdPredictor(), cine(3).iloc[:0], load)
+    assert len(empty) == 0
+    assert "uncertainty" in empty

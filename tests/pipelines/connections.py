@@ -1,0 +1,96 @@
+"""Watch a whole process tree for connections beyond loopback.
+
+strace names every address that a process of the tree connects or sends to. Where it is missing, the command
+runs in a network namespace of its own that holds only loopback, and the kernel counts what had no route.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pipelines.offline import OFF
+
+Method = Literal["strace", "namespace"]
+ROOT = Path(__file__).parents[2]
+_STRACE = (
+    "strace",
+    "-f",
+    "--seccomp-bpf",
+    "-qq",
+    "-s",
+    "0",
+    "-e",
+    "trace=connect,sendto,sendmsg,sendmmsg",
+    "-o",
+)
+_NAMESPACE = ("unshare", "--map-root-user", "--net", "sh", "-c")
+_COUNTED = 'ip link set lo up; out="$1"; shift; "$@"; code=$?; cat /proc/net/snmp /proc/net/snmp6 > "$out"; exit $code'
+_ADDRESS = re.compile(r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|inet_pton\(AF_INET6, )\"([^\"]+)\"")
+
+
+def connections_of(
+    command: Sequence[str], *, cwd: Path, trace: Path, method: Method | None = None, timeout_s: float = 600
+) -> list[str]:
+    """Run ``command`` and return what its process tree reached for beyond loopback.
+
+    ``ADDRESS:PORT`` each by strace; by namespace one entry with the number of attempts. Raises
+    ``AssertionError`` with the output when the command itself fails.
+    """
+    method = method or ("strace" if not why_not("strace") else "namespace")
+    watch = [*_STRACE, str(trace)] if method == "strace" else [*_NAMESPACE, _COUNTED, "sh", str(trace)]
+    done = subprocess.run(
+        [*watch, *command],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        env=_shell(),
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return addresses(trace.read_text()) if method == "strace" else unroutable(trace.read_text())
+
+
+def addresses(trace: str) -> list[str]:
+    """The addresses in strace's output that are not this machine's loopback."""
+    found = {match.groups() for line in trace.splitlines() if (match := _ADDRESS.search(line))}
+    return sorted(f"{address}:{port}" for port, address in found if not _is_loopback(address))
+
+
+def _is_loopback(address: str) -> bool:
+    return address.removeprefix("::ffff:").startswith("127.") or address == "::1"
+
+
+def unroutable(counters: str) -> list[str]:
+    """From /proc/net/snmp and snmp6: attempts that had no route (RFC 4293, ip…OutNoRoutes)."""
+    names, values = (line.split() for line in counters.splitlines() if line.startswith("Ip:"))
+    count = int(dict(zip(names, values, strict=True))["OutNoRoutes"])
+    count += sum(int(line.split()[1]) for line in counters.splitlines() if line.startswith("Ip6OutNoRoutes"))
+    return [f"{count} attempts without a route"] if count else []
+
+
+@cache
+def why_not(method: Method) -> str:
+    """The reason that ``method`` cannot be used here; empty when it can."""
+    program, package = ("strace", "strace") if method == "strace" else ("ip", "iproute2")
+    if shutil.which(program) is None:
+        return f"{program} is not installed (Debian package: {package})"
+    probe = [*_STRACE, os.devnull, "true"] if method == "strace" else [*_NAMESPACE, "ip link set lo up"]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else f"{method} is not allowed here: {done.stderr.strip()}"
+
+
+def _shell() -> dict[str, str]:
+    """What a user's shell has: none of our switches, nor CI's, so that the code's own are proved."""
+    ours = {*OFF, "CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours and "TELEMETRY" not in name}
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    return {**kept, "PATH": path, "PYTHONPATH": str(ROOT)}

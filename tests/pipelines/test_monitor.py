@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.cohort.task import Task
+from components.errors import StateError
+from components.models.prediction import FramePrediction
+from components.operations.monitor_window import MonitorParams, WindowReport
+from components.operations.scoring import score_cases
+from components.volume.geometry import Geometry
+from components.volume.volume import Volume
+from pipelines.monitor import monitor, report_folder
+from pipelines.params import load_section
+from pipelines.workspace import Workspace
+
+SHIPPED = Path(__file__).parents[2] / "pipelines" / "params.yaml"
+GRID = Geometry.axis_aligned((8, 12, 12), (5.0, 3.0, 3.0))
+
+
+class MeanPredictor:
+    """A classifier whose every answer is the mean HU."""
+
+    task: Task = "classification"
+    label_names = ("emphysema",)
+
+    def predict(self, volume: Volume) -> FramePrediction:
+        mean = float(volume.voxels_hu.mean())
+        probability = float(1 / (1 + np.exp(-mean / 100)))
+        return FramePrediction(
+            labels=None,
+            probabilities={"emphysema": probability},
+            uncertainty=4 * probability * (1 - probability),
+            embedding=np.array([mean, volume.voxels_hu.std(), 1.0], dtype=np.float32),
+            outputs={"emphysema": probability},
+        )
+
+
+def frames_of(batch: str, patients: int) -> pd.DataFrame:
+    names = [f"{batch}{i:02d}" for i in range(patients)]
+    return pd.DataFrame(
+        {
+            "frame_id": names,
+            "case_id": names,
+            "patient_id": names,
+            "batch": batch,
+            "phase_percent": np.nan,
+            "site": batch,
+            "kvp": 120.0,
+            "sha256": "0" * 64,
+        }
+    )
+
+
+def load(frame: str) -> Volume:
+    generator = np.random.default_rng(list(frame.encode()))
+    brightness = 150 if frame.startswith("two") else 0
+    voxels = generator.normal(brightness + generator.normal(0, 20), 40, GRID.shape)
+    return Volume(voxels_hu=voxels.round().astype(np.int16), geometry=GRID)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    here = Workspace(root=tmp_path, state=tmp_path / ".ctloop")
+    here.params.parent.mkdir(parents=True)
+    here.params.write_text(SHIPPED.read_text().replace("replays: 20", "replays: 3"))
+    prepared = here.prepared("classification")
+    prepared.mkdir(parents=True)
+    pd.concat([frames_of("one", 9), frames_of("two", 9)]).to_parquet(prepared / "frames.parquet")
+    return here
+
+
+def watch(workspace: Workspace, batch: str, seen: list[Path]) -> WindowReport:
+    return monitor(
+        workspace,
+        "classification",
+        batch,
+        predictor=MeanPredictor(),
+        model_version="ctloop-classification/1",
+        reference=score_cases(MeanPredictor(), frames_of("one", 30).tail(16), load),
+        load=load,
+        keep=[lambda folder, report: seen.append(folder)],
+    )
+
+
+def test_the_shipped_parameters_are_valid() -> None:
+    params = load_section(MonitorParams, SHIPPED, "monitor", "segmentation")
+    assert params.drift.alpha == 0.01
+
+
+def test_a_report_is_written_and_says_the_verdict(workspace: Workspace) -> None:
+    seen: list[Path] = []
+    report = watch(workspace, "two", seen)
+    folder = report_folder(workspace, "classification", "two")
+    assert seen == [folder]
+    page = (folder / "index.html").read_text()
+    assert "<strong>Drift</strong>" in page
+    assert page.count("data:image/png;base64,") == 3
+    assert "http://" not in page
+    assert "https://" not in page
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert verdict["verdict"]["kind"] == report.verdict.kind == "drift"
+    assert len(verdict["candidates"]) == len(report.candidates) > 0
+    assert set(pd.read_parquet(folder / "scorecards.parquet")["case_id"]) == set(
+        frames_of("two", 9)["case_id"]
+    )
+
+
+def test_the_same_batch_gives_the_same_files(workspace: Workspace) -> None:
+    folder = report_folder(workspace, "classification", "one")
+    files = []
+    for _ in range(2):
+        assert watch(workspace, "one", []).verdict.kind == "no drift"
+        files.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert files[0] == files[1]
+
+
+def test_an_unknown_batch_is_named_with_the_known_ones(workspace: Workspace) -> None:
+    with pytest.raises(StateError, match="one, two"):
+        watch(workspace, "three", [])
+
+
+def test_nothing_to_compare_with_still_makes_a_report(workspace: Workspace) -> None:
+    reference = score_cases(MeanPredictor(), frames_of("one", 1), load)
+    report = monitor(
+        workspace,
+        "classification",
+        "two",
+        predictor=MeanPredictor(),
+        model_version="ctloop-classification/1",
+        reference=reference,
+        load=load,
+        keep=[],
+    )
+    assert report.verdict.kind == "not enough evidence"
+    page = (report_folder(workspace, "classification", "two") / "index.html").read_text()
+    assert "No test was made" in page
+
+
+@pytest.mark.slow
+def test_the_default_stores_hold_an_mlflow_run_and_an_evidently_run(workspace: Workspace) -> None:
+    report = monitor(
+        workspace,
+        "classification",
+        "two",
+        predictor=MeanPredictor(),
+        model_version="ctloop-classification/1",
+        reference=score_cases(MeanPredictor(), frames_of("one", 30).tail(16), load),
+        load=load,
+    )
+    from evidently.ui.workspace import Workspace as EvidentlyWorkspace
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=workspace.mlflow_uri)
+    experiment = client.get_experiment_by_name("ctloop-classification/monitor")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["verdict"] == "drift"
+    assert run.data.metrics["n_window"] == report.verdict.n_window
+    assert {item.path for item in client.list_artifacts(run.info.run_id)} == {
+        "index.html",
+        "scorecards.parquet",
+        "verdict.json",
+    }
+    evidently = EvidentlyWorkspace.create(str(workspace.evidently))
+    (project,) = evidently.search_project("ctloop-classification")
+    assert len(evidently.list_runs(project.id)) == 1
