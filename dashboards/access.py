@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "ctloop_session"
 _OPEN_PATHS = ("/login", "/static/")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
@@ -114,4 +114,4 @@ def _local(scope: Scope, headers: Headers) -> bool:
     client = scope.get("client")
     host = headers.get("host", "")
     named = host[1:].split("]")[0] if host.startswith("[") else host.split(":")[0]
-    return named in _LOOPBACK and (client is None or client[0] in _LOOPBACK)
+    return named in LOOPBACK and (client is None or client[0] in LOOPBACK)

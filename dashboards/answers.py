@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from fastapi import HTTPException, UploadFile
 
@@ -43,18 +39,6 @@ def take_row(
     """Hand findings to the desk; ``InputError`` with the reason when they are refused."""
     known = {name: row[name] for name in desk.finding_names() if name in row}
     desk.take_findings(request, known, annotator=_who(annotator), minutes=check_minutes(minutes))
-
-
-def zipped(folder: Path) -> Path:
-    """The files of ``folder`` in a new temporary zip; the caller deletes it."""
-    handle, name = tempfile.mkstemp(prefix="ctloop-package-", suffix=".zip")
-    with (
-        os.fdopen(handle, "wb") as file,
-        zipfile.ZipFile(file, "w") as archive,
-    ):  # stored: NIfTI is compressed
-        for path in sorted(folder.iterdir()):
-            archive.write(path, f"{folder.name}/{path.name}")
-    return Path(name)
 
 
 def _who(annotator: str) -> str:

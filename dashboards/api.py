@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Body, File, Form, Request, UploadFile
-from fastapi.responses import FileResponse
 
 from components.cohort.task import Task
 from components.labeling.request import Status
 from components.labeling.request_row import request_row
 from components.labeling.request_words import why
 from dashboards.access import NoForgery
-from dashboards.answers import find, take_file, take_row, zipped
+from dashboards.answers import find, take_file, take_row
+from dashboards.packages import package
 
 router = APIRouter(prefix="/api", dependencies=[NoForgery])
+router.get("/requests/{request_id}/package")(package)
 
 
 @router.get("/requests")
@@ -31,15 +32,6 @@ def one_request(request: Request, request_id: str) -> dict[str, Any]:
     found = find(request.app.state.store, request_id)
     outcome = ("label_sha256", "label_set_version", "answered_at", "opened_at", "budget_minutes")
     return {**request_row(found), "why": why(found), **{key: getattr(found, key) for key in outcome}}
-
-
-@router.get("/requests/{request_id}/package")
-def package(request: Request, request_id: str, later: BackgroundTasks) -> FileResponse:
-    """What an expert needs, as a zip."""
-    found = find(request.app.state.store, request_id)
-    file = zipped(request.app.state.desk.package(found))
-    later.add_task(file.unlink)
-    return FileResponse(file, filename=f"{found.id}.zip", media_type="application/zip", background=later)
 
 
 @router.post("/requests/{request_id}/label-map")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, HTTPException, Request, UploadFile
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.templating import Jinja2Templates
 from starlette.responses import Response
 
@@ -25,12 +25,14 @@ from components.volume.slices import (
     slice_rgb,
 )  # fmt: skip
 from dashboards.access import COOKIE, NoForgery, same
-from dashboards.answers import find, take_file, take_row, zipped
+from dashboards.answers import find, take_file, take_row
 from dashboards.desk import FrameView
+from dashboards.packages import package
 from dashboards.pictures import png
 
 door = APIRouter(include_in_schema=False)
 router = APIRouter(dependencies=[NoForgery], include_in_schema=False)
+router.get("/requests/{request_id}/package.zip")(package)
 templates = Jinja2Templates(directory=Path(__file__).with_name("templates"))
 _STATUSES: tuple[str, ...] = get_args(Status)
 
@@ -96,14 +98,6 @@ def slice_picture(
     labels = view.pre_annotation if overlay else None
     picture = slice_rgb(view.volume, plane, index, window=WINDOWS[window], label_map=labels)
     return Response(png(picture), media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
-
-
-@router.get("/requests/{request_id}/package.zip")
-def package(request: Request, request_id: str, later: BackgroundTasks) -> Response:
-    found = find(request.app.state.store, request_id)
-    file = zipped(request.app.state.desk.package(found))
-    later.add_task(file.unlink)
-    return FileResponse(file, filename=f"{found.id}.zip", media_type="application/zip", background=later)
 
 
 @router.post("/requests/{request_id}/label-map")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from components.adapters.answer_files import read_drawn_label_map
@@ -20,6 +20,8 @@ from components.labeling.request import LabelingRequest
 from components.labeling.request_store import RequestStore
 from components.operations.accept_answer import Answerer, accept_findings, accept_label_map
 from components.registry.ledger import Ledger
+from pipelines.composition import Services
+from pipelines.dvc_commands import add_version as dvc_add
 from pipelines.label_names import finding_names, label_values
 from pipelines.params import load_section
 from pipelines.workspace import Workspace
@@ -110,6 +112,12 @@ class AnswerDoor:
     def _is_case(self, case: str) -> bool:
         folder = self.workspace.ingested("classification") / "volumes"
         return (folder / f"{case}.b2nd").exists() or any(folder.glob(f"{case}__phase-*.b2nd"))
+
+
+def publish_waiting(services: Services) -> dict[Task, str]:
+    """What comes before any training: the answers that the page could not publish become a data version."""
+    workspace, store = services.workspace, services.store
+    return publish_answers(workspace, store=store, ledger=store, add_version=partial(dvc_add, workspace.root))
 
 
 def publish_answers(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import yaml
 
+from components.adapters.whole_file import write_whole
 from components.cohort.task import TASKS, Task
 from components.errors import StateError
 from pipelines.workspace import Workspace
@@ -68,7 +68,7 @@ def write_batches(workspace: Workspace, listed: BatchList) -> None:
         tree | {task: [asdict(batch) for batch in listed.batches[task]] for task in TASKS}, sort_keys=False
     )
     if not workspace.batches.exists() or workspace.batches.read_text() != text:
-        _replace(workspace.batches, text, 0o644)
+        write_whole(workspace.batches, text, mode=0o644)
 
 
 def source_of(workspace: Workspace, task: Task, name: str) -> Source:
@@ -88,7 +88,7 @@ def record_source(workspace: Workspace, task: Task, name: str, source: Source) -
     sources = _sources(workspace)
     entry = {"source": str(source.root), "cases": str(source.cases) if source.cases else None}
     sources.setdefault(name, {})[task] = entry
-    _replace(workspace.sources, json.dumps(sources, indent=1, sort_keys=True) + "\n", 0o600)
+    write_whole(workspace.sources, json.dumps(sources, indent=1, sort_keys=True) + "\n", mode=0o600)
 
 
 def _sources(workspace: Workspace) -> dict[str, dict[str, dict[str, str | None]]]:
@@ -96,11 +96,3 @@ def _sources(workspace: Workspace) -> dict[str, dict[str, dict[str, str | None]]
         return {}
     tree: dict[str, dict[str, dict[str, str | None]]] = json.loads(workspace.sources.read_text())
     return tree
-
-
-def _replace(path: Path, text: str, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-        file.write(text)
-    os.replace(unfinished, path)

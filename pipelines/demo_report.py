@@ -17,6 +17,7 @@ from pipelines.figures.canvas import png
 from pipelines.figures.gate_pairs import draw_gate_pairs
 from pipelines.figures.overlays import Overlay, draw_overlays
 from pipelines.figures.slices import draw_slices
+from pipelines.figures.windows import WINDOWS_HU
 from pipelines.progress import say, write_json
 from pipelines.render import render
 from pipelines.requests import list_requests
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from pipelines.demo import Demonstration
 
 UNITS: dict[Task, str] = {"segmentation": "mean Dice", "classification": "1 − mean Brier score"}
-WINDOWS_HU: dict[Task, tuple[float, float]] = {
-    "segmentation": (-200.0, 500.0),
-    "classification": (-1000.0, 400.0),
-}
 
 
 def write_demo_report(show: Demonstration, folder: Path, *, peak_memory_mib: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from components.volume.volume import Volume
 from pipelines.evaluation_figures import classification_figures, segmentation_figures
 from pipelines.held_out import expert_findings, expert_label_map, frames_of
 from pipelines.params import load_section
-from pipelines.progress import say, write_json
+from pipelines.progress import bar, say, write_json
 from pipelines.stage_command import run_stage
 from pipelines.workspace import Workspace
 
@@ -79,7 +78,7 @@ def _segmentation(
 ) -> tuple[Evaluation, dict[str, Any]]:
     expert = expert_label_map(workspace)
     evaluation = evaluate_segmentation(
-        predictor, frames, load, expert, _intervals(params), progress=_progress("segmentation")
+        predictor, frames, load, expert, _intervals(params), progress=bar("evaluate segmentation")
     )
     segmentation_figures(folder / "figures", evaluation, predictor, load, expert)
     return evaluation, {"temperature": {}, "thresholds": {}, "source": "none: label maps are hard"}
@@ -103,7 +102,7 @@ def _classification(
         truth,
         fit.thresholds,
         _intervals(params),
-        progress=_progress("classification"),
+        progress=bar("evaluate classification"),
     )
     classification_figures(folder / "figures", evaluation, predictor.label_names)
     return evaluation, fit.as_json()
@@ -133,20 +132,6 @@ def _with_calibration(predictor: Any, fit: CalibrationFit) -> Predictor:
 
 def _intervals(params: EvaluateParams) -> IntervalParams:
     return IntervalParams(seed=params.seed, draws=params.draws, level=params.level)
-
-
-def _progress(task: Task) -> Callable[[int, int], None]:
-    from tqdm import tqdm
-
-    bar = tqdm(desc=f"evaluate {task}", unit="frame", file=sys.stderr, mininterval=1.0)
-
-    def show(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return show
 
 
 def _fresh(folder: Path) -> Path:

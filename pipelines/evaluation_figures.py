@@ -16,8 +16,7 @@ from pipelines.figures.intervals import draw_intervals
 from pipelines.figures.overlays import Overlay, draw_overlays
 from pipelines.figures.roc_and_calibration import draw_roc_and_calibration
 from pipelines.figures.volume_curves import draw_volume_curves
-
-SOFT_TISSUE_HU = (-200.0, 500.0)
+from pipelines.figures.windows import WINDOWS_HU
 
 
 def segmentation_figures(
@@ -35,7 +34,7 @@ def segmentation_figures(
         save(draw_volume_curves(evaluation.frames, predictor.label_names), folder / "volume_curves.png")
     overlays = [_overlay(frame, predictor, load, expert) for frame in _telling_frames(evaluation)]
     if overlays:
-        save(draw_overlays(overlays, window_hu=SOFT_TISSUE_HU), folder / "overlays.png")
+        save(draw_overlays(overlays, window_hu=WINDOWS_HU["segmentation"]), folder / "overlays.png")
 
 
 def classification_figures(folder: Path, evaluation: Evaluation, label_names: tuple[str, ...]) -> None:

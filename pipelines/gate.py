@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from components.registry.registry import ModelVersion, Registry
 from components.registry.verdict import Verdict, finite
 from pipelines.held_out import expert_frames
 from pipelines.params import load_section
-from pipelines.progress import write_json
+from pipelines.progress import bar, write_json
 from pipelines.workspace import Workspace
 
 
@@ -61,7 +60,7 @@ def gate(
         ledger=ledger,
         context={"test_set": test_set_hash(frames)},
         cache=cache,
-        progress=_progress(task),
+        progress=bar(f"gate {task}"),
     )
     _write_cache(workspace, task, cache)
     return verdict
@@ -86,20 +85,6 @@ def _candidate(
         package_hash=version.package_hash,
         predictor=load_predictor(folders[version.version]),
     )
-
-
-def _progress(task: Task) -> Callable[[int, int], None]:
-    from tqdm import tqdm
-
-    bar = tqdm(desc=f"gate {task}", unit="frame", file=sys.stderr, mininterval=1.0)
-
-    def show(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n if done > bar.n else 0)
-        if done == total:
-            bar.refresh()
-
-    return show
 
 
 def _cache_file(workspace: Workspace, task: Task) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.whole_file import write_whole
 from components.cohort.frames import empty_frames, validate_frames
 from components.cohort.pseudonym import key_fingerprint
 from components.cohort.task import Task
@@ -148,9 +148,7 @@ def _write(folder: Path, outcomes: Outcomes, stamps: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("volumes", "labels"):
         (folder / name).mkdir(exist_ok=True)
-    unfinished = folder / f".frames.{os.getpid()}.tmp"
-    frames.to_parquet(unfinished, index=False)
-    os.replace(unfinished, folder / "frames.parquet")
+    write_whole(folder / "frames.parquet", frames.to_parquet(index=False))
     write_json(folder / "quarantine.json", _quarantine(outcomes))
     write_json(folder / "batches.json", dict(stamps))
     names = set(frames["frame_id"]) | set(frames["case_id"])

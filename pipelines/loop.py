@@ -12,6 +12,7 @@ import pandas as pd
 from components.cohort.task import Task
 from components.errors import StateError
 from pipelines.add import add
+from pipelines.answer_door import publish_waiting
 from pipelines.batch_list import read_batches
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.dvc_commands import commit_data, repro
@@ -55,6 +56,7 @@ def loop(
     workspace = services.workspace
     _apply(services, cases or source / "cases.csv", params)
     print(add(workspace, source=source, cases=cases, tasks=tasks))
+    publish_waiting(services)
     outcomes = tuple(_turn(services, task) for task in tasks if read_batches(workspace).batches[task])
     commit_data(workspace.root, "One turn of the loop")
     page = write_loop_report(services, outcomes)
@@ -75,7 +77,7 @@ def _apply(services: Services, cases: Path, params: Path | None) -> None:
 
 def _turn(services: Services, task: Task) -> TaskOutcome:
     workspace = services.workspace
-    take_in(services, task)
+    take_in(services, (task,))
     ask_for_audit(services, task, now=_now)
     judged, note = _learn(services, task)
     if not services.registry.versions(MODEL_NAMES[task]):

@@ -14,6 +14,8 @@ from components.cohort.task import Task
 from pipelines.books import drift_rows, gate_rows
 from pipelines.figures.canvas import png
 from pipelines.figures.slices import Panel, draw_slices
+from pipelines.figures.windows import WINDOWS_HU
+from pipelines.monitor import report_folder
 from pipelines.render import render
 from pipelines.requests import list_requests
 
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
     from pipelines.composition import Services
     from pipelines.loop import TaskOutcome
 
-WINDOWS_HU: dict[Task, tuple[float, float]] = {
-    "segmentation": (-200.0, 500.0),
-    "classification": (-1000.0, 400.0),
-}
 _SHOWN = 12
 
 
@@ -66,9 +64,7 @@ def _section(services: Services, outcome: TaskOutcome) -> dict[str, Any]:
 def _novelty(services: Services, outcome: TaskOutcome) -> list[dict[str, Any]]:
     """Cases of the watched batches, the least familiar first."""
     tables = [
-        pd.read_parquet(
-            services.workspace.reports / "monitor" / f"{outcome.task}-{batch}" / "scorecards.parquet"
-        )
+        pd.read_parquet(report_folder(services.workspace, outcome.task, batch) / "scorecards.parquet")
         for batch in outcome.watched
     ]
     if not tables:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.whole_file import write_whole
 from components.cohort.task import Task
 from components.errors import StateError
 from components.models.prediction import Predictor
@@ -143,8 +144,8 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     report.scorecards.to_parquet(folder / "scorecards.parquet", index=False)
     verdict = json.dumps(verdict_json(report), indent=1, sort_keys=True)
-    _atomically(folder / "verdict.json", verdict + "\n")
-    _atomically(folder / "index.html", _page(report, task, batch, params, load))
+    write_whole(folder / "verdict.json", verdict + "\n")
+    write_whole(folder / "index.html", _page(report, task, batch, params, load))
 
 
 def _page(
@@ -209,9 +210,3 @@ def _prepared_volume(workspace: Workspace, task: Task) -> Callable[[str], Volume
 
 def _table_hash(table: pd.DataFrame) -> str:
     return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
-
-
-def _atomically(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text)
-    unfinished.replace(path)

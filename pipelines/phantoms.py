@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from components.adapters.nifti_writer import write_nifti_labels, write_nifti_volume
+from components.adapters.whole_file import write_whole
 from components.cohort.frame_id import frame_id
 from components.cohort.task import Task
 from components.errors import ParameterError, StateError
@@ -129,7 +129,7 @@ def _check_recipe(folder: Path, recipe: list[Any]) -> None:
             got="one made with others",
             hint="another folder",
         )
-    _replace(path, text)
+    write_whole(path, text)
 
 
 def _patient(seed: int, number: int, scanners: Sequence[str]) -> tuple[int, str]:
@@ -196,11 +196,4 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["path"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _replace(path, text.getvalue())
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    unfinished.write_text(text)
-    os.replace(unfinished, path)
+    write_whole(path, text.getvalue())

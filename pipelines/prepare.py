@@ -5,7 +5,6 @@ Content-addressed: a frame is resampled only when its voxels or the parameters a
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from components.adapters.blosc_store import load_geometry, load_volume, save_volume
+from components.adapters.whole_file import write_whole
 from components.cohort.frames import validate_frames
 from components.cohort.task import Task
 from components.errors import InputError, StateError
@@ -115,9 +115,7 @@ def _write_table(folder: Path, frames: pd.DataFrame, grids: dict[str, dict[str, 
     added = pd.DataFrame([grids[frame] for frame in frames["frame_id"]], columns=columns)
     kinds = {name: "int64" if "shape" in name else "float64" for name in columns}
     table = validate_frames(pd.concat([frames, added.astype(kinds)], axis=1), extra=True)
-    unfinished = folder / f".frames.{os.getpid()}.tmp"
-    table.to_parquet(unfinished, index=False)
-    os.replace(unfinished, folder / "frames.parquet")
+    write_whole(folder / "frames.parquet", table.to_parquet(index=False))
 
 
 def _write_quarantine(folder: Path, unusable: Reasons, refused: Reasons) -> None:

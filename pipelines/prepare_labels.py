@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from components.adapters.blosc_store import load_geometry, load_label_map, save_label_map
+from components.adapters.whole_file import write_whole
 from components.cohort.labels import LabelSidecar
 from components.errors import InputError
 from components.operations.prepare_frame import prepare_labels
@@ -68,11 +68,11 @@ def prepare_findings(workspace: Workspace, names: tuple[str, ...], cases: Iterab
         except InputError as error:
             refused[case] = str(error)
             continue
-        _replace(folder / f"{case}.sidecar.json", sidecar.to_json().encode())
+        write_whole(folder / f"{case}.sidecar.json", sidecar.to_json())
     _keep(folder, [f"{row['case_id']}.sidecar.json" for row in rows] + ["findings.parquet"])
     columns = ["case_id", *names]
     table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "float64"))
-    _replace(folder / "findings.parquet", table.astype({"case_id": "object"}).to_parquet(index=False))
+    write_whole(folder / "findings.parquet", table.astype({"case_id": "object"}).to_parquet(index=False))
     return refused
 
 
@@ -87,7 +87,7 @@ def _prepare_one(
         save_label_map(folder / f"{frame}.b2nd", _on(grid, load_label_map(label), native, names))
     except InputError as error:
         return {"refused": str(error)}
-    _replace(folder / f"{frame}.sidecar.json", sidecar.encode())
+    write_whole(folder / f"{frame}.sidecar.json", sidecar)
     return {"file": f"{frame}.b2nd"}
 
 
@@ -134,9 +134,3 @@ def _keep(folder: Path, names: Iterable[str]) -> None:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)

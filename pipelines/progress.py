@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from components.adapters.whole_file import write_whole
 
 
 class Journal:
@@ -61,13 +62,7 @@ def say(text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write atomically and durably, sorted, so that equal content gives equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w") as file:
-        file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, json.dumps(content, indent=1, sort_keys=True) + "\n", durable=True)
 
 
 def bar(title: str) -> Callable[[int, int], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.operations.promote import AliasMove
+from components.operations.alias_moves import AliasMove
 from components.operations.promote import promote as move_aliases
 from components.registry.ledger import Ledger
 from components.registry.registry import Registry

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.adapters.blosc_store import load_volume, save_label_map
+from components.adapters.whole_file import write_whole
 from components.cohort.labels import LabelSidecar, label_map_sha256
 from components.cohort.split import Split
 from components.cohort.task import Task
@@ -145,9 +146,7 @@ def _label_one(teacher: Teacher, path: Path, folder: Path) -> str:
         teacher_fingerprint=teacher.fingerprint,
     )
     save_label_map(label_file, label_map)
-    unfinished = sidecar_file.with_name(sidecar_file.name + ".part")
-    unfinished.write_text(sidecar.to_json())
-    unfinished.replace(sidecar_file)
+    write_whole(sidecar_file, sidecar.to_json())
     return sidecar.label_sha256
 
 

@@ -19,7 +19,7 @@ def render(template: str, **context: Any) -> str:
     """Fill ``pipelines/templates/TEMPLATE``. Templates extend ``base.html``.
 
     Filters: ``data_uri`` (PNG bytes → an image source), ``number`` (three significant digits, a dash for
-    what is unknown), ``percent``, ``measured`` (a scorecard column in words).
+    what is unknown), ``score`` (three decimals), ``percent``, ``measured`` (a scorecard column in words).
     """
     return _environment().get_template(template).render(**context)
 
@@ -37,6 +37,11 @@ def number(value: float | None) -> str:
     if value in (float("inf"), float("-inf")):
         return "∞" if value > 0 else "−∞"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}".replace("-", "−")
+
+
+def score(value: float | None) -> str:
+    """Three decimals, so that scores, their differences and bounds stand below each other."""
+    return "–" if value is None or value != value else f"{value:.3f}".replace("-", "−")
 
 
 def percent(value: float | None) -> str:
@@ -62,5 +67,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(data_uri=data_uri, number=number, percent=percent, measured=measured)
+    environment.filters.update(
+        data_uri=data_uri, number=number, score=score, percent=percent, measured=measured
+    )
     return environment

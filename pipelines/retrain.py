@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from components.cohort.task import Task
+from pipelines.answer_door import publish_waiting
+from pipelines.composition import Services
 from pipelines.dvc_commands import commit_data, repro, stages_of
 from pipelines.temporary_clone import bring_back, temporary_clone
 from pipelines.workspace import Workspace
 
 
 def retrain(workspace: Workspace, task: Task) -> tuple[str, ...]:
-    """Run the stages of ``task`` on the newest data version; the names of the stages that ran.
+    """Run the stages of ``task`` on all accepted answers; the names of the stages that ran.
 
-    The data version is committed first, the outcome becomes one more commit on the workspace's branch.
-    Killed half-way, it is simply called again: finished stages come from the DVC cache.
+    Their data version is made and committed first; the outcome becomes one more commit on the workspace's
+    branch. Killed half-way, it is simply called again: finished stages come from the DVC cache.
     """
+    publish_waiting(Services(workspace))
     commit_data(workspace.root, f"Data version for retraining the {task} model")
     with temporary_clone(workspace, f"retrain-{task}") as clone:
         ran = repro(clone.root, stages_of(task), env={"CTLOOP_STATE": str(workspace.state)})

@@ -21,16 +21,17 @@ from components.registry.ledger import Ledger
 from components.volume.canonical import canonical_geometry
 from components.volume.resample import resample, resample_labels
 from components.volume.volume import LabelMap
+from dashboards.access import LOOPBACK
 from dashboards.desk import FrameView
 from pipelines.answer_door import AddVersion, AnswerDoor, publish_answers
 from pipelines.composition import Services
 from pipelines.dvc_commands import add_version
 from pipelines.label_names import finding_names, label_values
+from pipelines.lease import lease
 from pipelines.params import load_section
 from pipelines.requests import export_requests, native_file
 from pipelines.workspace import Workspace
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _FRAMES_KEPT = 4
 
 
@@ -81,10 +82,11 @@ class WorkspaceDesk:
         self._door.findings(request.id, row, Answerer(annotator=annotator, minutes=minutes))
 
     def publish(self) -> None:
-        """Whatever keeps DVC busy now, the next answer or the next retraining publishes this one too."""
+        """Whatever job is at work now, the next answer or the next retraining publishes this one too."""
         with self._publishing:
             try:
-                self._publish()
+                with lease(self._workspace.lease, "ctloop serve, storing an answer"):
+                    self._publish()
             except StateError as error:
                 print(f"ctloop serve: no new data version yet: {error}", file=sys.stderr)
 
@@ -114,9 +116,9 @@ def serve(
         port: by default that of params.yaml.
         token: by default the workspace's own, see ``serve_token``.
     """
-    if host not in _LOOPBACK:
+    if host not in LOOPBACK:
         raise ParameterError(
-            expected="a loopback host (127.0.0.1, localhost, ::1)",
+            expected=f"a loopback host ({', '.join(LOOPBACK)})",
             got=host,
             hint="an SSH tunnel to reach the page from elsewhere",
         )

@@ -5,11 +5,11 @@ The earlier split is read from where the new one goes: DVC keeps the file betwee
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import pandas as pd
 
+from components.adapters.whole_file import write_whole
 from components.cohort.split import Split, assign
 from components.cohort.task import Task
 from components.errors import ParameterError, StateError
@@ -46,9 +46,7 @@ def split(workspace: Workspace, task: Task) -> None:
     except OSError as error:
         raise StateError(expected="prepared frames", got="none", hint="`ctloop prepare`") from error
     made = assign(frames, previous, audit_share=params.audit_share, seed=params.seed)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    unfinished.write_text(made.to_json())
-    os.replace(unfinished, path)
+    write_whole(path, made.to_json())
     train, test = made.patients("train"), made.patients("test")
     new = len(made.assignments) - (len(previous.assignments) if previous else 0)
     say(f"split {task}: {len(train)} patients train, {len(test)} held out, {new} new")

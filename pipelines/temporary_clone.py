@@ -36,8 +36,9 @@ def temporary_clone(workspace: Workspace, name: str, *, state: Path | None = Non
 
 
 def bring_back(workspace: Workspace, clone: Workspace) -> None:
-    """Fast-forward the workspace's branch to the clone's commit and check its data out.
+    """Fast-forward the workspace's branch to the clone's commit and check the outputs of its stages out.
 
+    What was put in meanwhile, an answer on the page say, stays where it lies.
     Raises ``StateError`` when the workspace has moved on meanwhile: nothing of either side is changed then.
     """
     run_quietly(workspace.root, "git", "fetch", "--quiet", str(clone.root), "HEAD")
@@ -54,4 +55,6 @@ def bring_back(workspace: Workspace, clone: Workspace) -> None:
             got=merge.stderr.strip()[-300:],
             hint="committing or reverting your own changes, then `ctloop retrain` (its stages are cached)",
         )
-    run_quietly(workspace.root, sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing")
+    run_quietly(
+        workspace.root, sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing", "dvc.yaml"
+    )

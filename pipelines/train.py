@@ -92,6 +92,7 @@ def _train_classification(workspace: Workspace) -> None:
         network, curves = train_classification(
             data.examples,
             params.plan,
+            data.label_names,
             checkpoints=checkpoints,
             start=workspace.root / params.plan.start if params.plan.start else None,
             on_epoch=on_epoch,

@@ -54,16 +54,16 @@ class Watched:
     opened: tuple[LabelingRequest, ...]
 
 
-def take_in(services: Services, task: Task) -> tuple[str, ...]:
+def take_in(services: Services, tasks: Sequence[Task]) -> tuple[str, ...]:
     """Ingest, prepare and split what was added; the stages that ran."""
     workspace = services.workspace
-    folder = workspace.answers(task)
-    if not folder.with_name("answers.dvc").exists():
-        # DVC needs the folder of answers before the first answer.
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".keep").touch()
-        add_version(workspace.root, folder)
-    return repro(workspace.root, [f"split@{task}"])
+    for folder in map(workspace.answers, tasks):
+        if not folder.with_name("answers.dvc").exists():
+            # DVC needs the folder of answers before the first answer.
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ".keep").touch()
+            add_version(workspace.root, folder)
+    return repro(workspace.root, [f"split@{task}" for task in tasks])
 
 
 def judge_and_promote(services: Services, task: Task, *, automatic: bool = True) -> Judged:

@@ -78,6 +78,11 @@ class Workspace:
         return self.state / "sources.json"
 
     @property
+    def lease(self) -> Path:
+        """Locked by the one job that writes this workspace, see ``pipelines.lease``."""
+        return self.state / "lease"
+
+    @property
     def pseudonym_key(self) -> Path:
         return self.state / "pseudonym.key"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.adapters.ras_affine import geometry_from_ras
+from components.adapters.unreadable import damage
 from components.errors import InputError
 from components.labeling.drawn_label_map import DrawnLabelMap
 from components.volume.geometry import Geometry
@@ -129,22 +129,9 @@ def _first_three(direction: tuple[float, ...], dimensions: int) -> npt.NDArray[n
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Readers raise many kinds of error for a damaged file; each becomes one sentence without a path."""
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-
-    known = (
-        ImageFileError,
-        HeaderDataError,
-        OSError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        zlib.error,
-        MemoryError,
-    )
     try:
         yield
-    except known as error:
+    except damage() as error:
         raise InputError(
             expected=f"a readable {path.suffix.lstrip('.')} file in {path.name}",
             got=type(error).__name__,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.adapters.blosc_store import save_label_map
+from components.adapters.whole_file import write_whole
 from components.cohort.labels import LabelSidecar
 from components.errors import InputError
 from components.volume.volume import LabelMap
@@ -28,20 +28,12 @@ class AnswerFolder:
 
     def put_label_map(self, frame_id: str, label_map: LabelMap, sidecar: LabelSidecar) -> None:
         save_label_map(self.folder / f"{_safe(frame_id)}.b2nd", label_map)
-        self._write(f"{frame_id}.sidecar.json", sidecar.to_json())
+        write_whole(self.folder / f"{frame_id}.sidecar.json", sidecar.to_json())
 
     def put_findings(self, case_id: str, findings: Mapping[str, int | None], sidecar: LabelSidecar) -> None:
-        self._write(f"{_safe(case_id)}.json", json.dumps(dict(findings), indent=1, sort_keys=True) + "\n")
-        self._write(f"{case_id}.sidecar.json", sidecar.to_json())
-
-    def _write(self, name: str, text: str) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.folder / f".{name}.{os.getpid()}.tmp"
-        try:
-            unfinished.write_text(text)
-            os.replace(unfinished, self.folder / name)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        text = json.dumps(dict(findings), indent=1, sort_keys=True) + "\n"
+        write_whole(self.folder / f"{_safe(case_id)}.json", text)
+        write_whole(self.folder / f"{case_id}.sidecar.json", sidecar.to_json())
 
 
 def _safe(name: str) -> str:

@@ -18,7 +18,7 @@ from typing import IO, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from components.adapters.ras_affine import geometry_from_ras, ras_affine
+from components.adapters.ras_affine import geometry_from_ras
 from components.errors import GeometryError, ParameterError, TeacherError
 from components.models.teacher_labels import TeacherLabels
 from components.volume.geometry import Geometry
@@ -50,10 +50,12 @@ class CommandTeacher:
 
     def label(self, volume: Volume) -> LabelMap:
         """Label one frame on its native grid; see ``Teacher``."""
+        from components.adapters.nifti_writer import write_nifti_volume
+
         with tempfile.TemporaryDirectory(prefix="ctloop-teacher-") as folder:
             frame = Path(folder) / "frame.nii.gz"
             result = Path(folder) / ("labels.nii.gz" if self.output == "file" else "labels")
-            _write_nifti(frame, volume)
+            write_nifti_volume(frame, volume)
             self._run(frame, result, self._log(volume))
             if self.output == "file":
                 return self.labels.read(_read_nifti(result, volume.geometry), volume.geometry, {})
@@ -182,17 +184,6 @@ def _run_in_group(command: Sequence[str], log: IO[bytes], timeout_s: float) -> i
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _write_nifti(path: Path, volume: Volume) -> None:
-    import nibabel
-
-    affine = ras_affine(volume.geometry)
-    image = nibabel.Nifti1Image(volume.voxels_hu.transpose(2, 1, 0), affine)
-    image.set_qform(affine, code=1)
-    image.set_sform(affine, code=1)
-    image.header.set_xyzt_units("mm")
-    nibabel.save(image, path)
 
 
 def _read_nifti(path: Path, geometry: Geometry) -> npt.NDArray[Any]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from components.adapters.unreadable import reason_of
 from components.cohort.cardiac_phase import PhaseAttributes
@@ -82,19 +81,13 @@ def read_header(root: Path, file: str) -> SliceHeader | Rejected:
     """The header of ``root / file``, or why there is none."""
     try:
         dataset: Any = pydicom.dcmread(root / file, stop_before_pixels=True, specific_tags=_TAGS)
-    except (
-        InvalidDicomError,
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        NotImplementedError,
-    ) as e:
-        return Rejected(source=file, reason=f"unreadable DICOM header ({type(e).__name__})")
+    except Exception as error:  # broad as below
+        return Rejected(source=file, reason=f"unreadable DICOM header ({type(error).__name__})")
     try:
         return _header(file, dataset)
-    except (ValueError, TypeError, OverflowError) as error:
+    except Exception as error:
+        # pydicom decodes a value when it is asked for, and a damaged one raises anything from struct.error to
+        # NotImplementedError; no such file may stop a batch
         return Rejected(source=file, reason=f"broken values in the DICOM header: {reason_of(error)}")
 
 

@@ -81,7 +81,7 @@ def _read_series(
             continue
         try:
             yield _read_frame(root, frame, case_key, index, phase, min_slices)
-        except Exception as error:  # codecs raise anything on a damaged slice, and it must not stop a batch
+        except Exception as error:  # as in read_header, and whatever the codecs raise
             yield Rejected(source=frame[0].file, reason=reason_of(error), files=len(frame))
 
 

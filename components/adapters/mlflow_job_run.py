@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from components.adapters.mlflow_experiment import experiment_id
 from components.adapters.mlflow_quiet import quiet_mlflow
 
 
@@ -24,8 +25,7 @@ def log_job_run(
 
     Args:
         uri: tracking store.
-        artifacts: folder for a new experiment (MLflow's default depends on the current folder).
-        experiment: made when missing.
+        artifacts, experiment: see ``experiment_id``.
         name: of the run.
         tags: what the job read and wrote, by hash; no identifiers.
         metrics: values that are not finite are left out, since SQL stores cannot hold them all.
@@ -36,14 +36,7 @@ def log_job_run(
     from mlflow.entities import Metric
 
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    known = client.get_experiment_by_name(experiment)
-    home = (
-        known.experiment_id
-        if known
-        else client.create_experiment(
-            experiment, artifact_location=f"{artifacts.resolve().as_uri()}/{experiment}"
-        )
-    )
+    home = experiment_id(client, experiment, artifacts)
     run_id = str(client.create_run(home, run_name=name, tags=dict(tags)).info.run_id)
     now = int(datetime.now(UTC).timestamp() * 1000)
     finite = [Metric(key, float(value), now, 0) for key, value in metrics.items() if math.isfinite(value)]

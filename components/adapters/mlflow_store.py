@@ -11,6 +11,11 @@ from components.adapters.mlflow_quiet import quiet_mlflow
 _SQLITE = "sqlite:///"
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file that a SQLite URL names; ``None`` for another database."""
+    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+
 def ensure_store(uri: str) -> None:
     """Make the SQLite file of ``uri`` if it is missing; other stores are left to their servers.
 
@@ -18,8 +23,8 @@ def ensure_store(uri: str) -> None:
     file that no later one can open. So they run on a file beside, which is linked into place when complete.
     """
     quiet_mlflow()
-    path = Path(uri.removeprefix(_SQLITE))
-    if not uri.startswith(_SQLITE) or path.exists():
+    path = sqlite_file(uri)
+    if path is None or path.exists():
         return
     from mlflow import MlflowClient
 

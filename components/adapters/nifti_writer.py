@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.adapters.ras_affine import ras_affine
+from components.adapters.whole_file import write_whole
 from components.errors import InputError
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
@@ -40,10 +40,4 @@ def _write(path: Path, array_zyx: npt.NDArray[Any], geometry: Geometry) -> None:
     content: bytes = image.to_bytes()
     if path.name.endswith(".gz"):
         content = gzip.compress(content, compresslevel=1, mtime=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, content)

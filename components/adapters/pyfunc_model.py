@@ -32,6 +32,7 @@ class PackagedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def _row(self, path: Path, output_dir: str) -> dict[str, Any]:
         from components.adapters.nifti_reader import open_nifti
+        from components.adapters.nifti_writer import write_nifti_labels
         from components.volume.hounsfield import to_hounsfield
         from components.volume.volume import Volume
 
@@ -44,7 +45,7 @@ class PackagedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         if prediction.labels is not None:
             name = path.name.removesuffix(".gz").removesuffix(".nii")
             target = Path(output_dir or path.parent) / f"{name}.labels.nii.gz"
-            _write_labels(target, prediction.labels)
+            write_nifti_labels(target, prediction.labels)
             labels_path = str(target)
         return {
             "path": str(path),
@@ -52,20 +53,6 @@ class PackagedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             "probabilities": json.dumps(dict(prediction.probabilities), sort_keys=True),
             "uncertainty": float(prediction.uncertainty),
         }
-
-
-def _write_labels(path: Path, label_map: Any) -> None:
-    import nibabel
-
-    from components.adapters.ras_affine import ras_affine
-
-    affine = ras_affine(label_map.geometry)
-    image = nibabel.Nifti1Image(label_map.labels.transpose(2, 1, 0), affine)
-    image.set_qform(affine, code=1)
-    image.set_sform(affine, code=1)
-    image.header.set_xyzt_units("mm")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(image, path)
 
 
 mlflow.models.set_model(PackagedModel())

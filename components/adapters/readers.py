@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from components.adapters.image_frames import ImageFrames
-from components.adapters.unreadable import reason_of
+from components.adapters.unreadable import reason_of, unusable
 from components.cohort.scan import Acquisition, FrameKey, Rejected, ScannedFrame
 from components.errors import InputError
 from components.volume.hounsfield import to_hounsfield
@@ -116,7 +116,7 @@ def read_label_map(path: Path, names: Mapping[int, str], volume: Volume, index: 
         )
     try:
         return _label_map(opener(path), names, volume, index)
-    except Exception as error:  # as in _read_image
+    except unusable() as error:
         raise InputError(
             expected="a usable label map", got=reason_of(error), hint="exporting the label again"
         ) from error
@@ -147,7 +147,7 @@ def _read_image(
     assert opener is not None
     try:
         yield from _image_frames(opener(root / file), file, min_slices, done)
-    except Exception as error:  # decoders raise anything on a damaged file, and it must not stop a batch
+    except unusable() as error:
         yield Rejected(source=file, reason=reason_of(error))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.adapters.mlflow_experiment import experiment_id
 from components.adapters.mlflow_quiet import quiet_mlflow
 from components.adapters.mlflow_store import ensure_store
 
@@ -62,8 +63,7 @@ def training_run(
 
     Args:
         uri: tracking store.
-        artifacts: folder for a new experiment (MLflow's default depends on the current folder).
-        experiment: made when missing.
+        artifacts, experiment: see ``experiment_id``.
         name: of the run.
         key: hash of what determines the training; runs of the same key that a kill left open become FAILED.
         parameters: nested mappings are flattened with dots.
@@ -75,7 +75,7 @@ def training_run(
     from mlflow.entities import Param
 
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    home = _experiment(client, experiment, artifacts)
+    home = experiment_id(client, experiment, artifacts)
     _close_abandoned(client, home, key)
     run_id = str(client.create_run(home, run_name=name, tags={**tags, _KEY: key}).info.run_id)
     log = TrainingLog(client, run_id)
@@ -96,13 +96,6 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", str(value)
-
-
-def _experiment(client: Any, name: str, artifacts: Path) -> str:
-    known = client.get_experiment_by_name(name)
-    if known:
-        return str(known.experiment_id)
-    return str(client.create_experiment(name, artifact_location=f"{artifacts.resolve().as_uri()}/{name}"))
 
 
 def _close_abandoned(client: Any, experiment: str, key: str) -> None:

@@ -21,7 +21,8 @@ from components.models.classification_predictor import Calibration, Classificati
 from components.models.ct_scroll import CTScroll, CTScrollConfig
 from components.models.description import ModelDescription
 from components.models.segmentation_predictor import SegmentationPredictor
-from components.models.unet import UNet, UNetConfig
+from components.models.unet import UNet
+from components.models.unet_config import UNetConfig
 
 WEIGHTS, DESCRIPTION, CALIBRATION = "weights.safetensors", "model.json", "calibration.json"
 

@@ -13,7 +13,7 @@ from components.cohort.task import Task
 from components.models.description import ModelDescription
 from components.models.prediction import FramePrediction
 from components.models.sliding_window import blended_slabs
-from components.models.unet import UNetConfig
+from components.models.unet_config import UNetConfig
 from components.scorecard.uncertainty import mean_pairwise_dice
 from components.volume.canonical import canonical_geometry
 from components.volume.resample import resample, resample_labels

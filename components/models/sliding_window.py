@@ -58,6 +58,8 @@ def blended_slabs(
 def _window(shape: tuple[int, ...], patch: Shape, stride: int) -> Shape:
     largest = (max(stride, n // stride * stride) for n in patch)
     z, y, x = (min(p, -(-n // stride) * stride) for n, p in zip(shape, largest, strict=True))
+    if z == y == x == stride:  # a single voxel at the deepest level has no spread to normalise
+        z = 2 * stride
     return z, y, x
 
 

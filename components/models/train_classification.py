@@ -24,6 +24,7 @@ from components.models.training_plan import ClassificationPlan
 def train_classification(
     scans: Sequence[LabeledScan],
     plan: ClassificationPlan,
+    names: Sequence[str],
     *,
     checkpoints: Path,
     start: Path | None = None,
@@ -34,6 +35,7 @@ def train_classification(
     Args:
         scans: of training patients only, all with the same findings.
         plan: see ``ClassificationPlan``.
+        names: of the findings, in the order of ``LabeledScan.findings``.
         checkpoints: folder of this very run (the caller names it by inputs and parameters).
         start: starting weights, see ``starting_weights``.
         on_epoch: called with (step, epoch, loss).
@@ -45,7 +47,7 @@ def train_classification(
     findings = np.stack([scan.findings for scan in scans])
     network = seeded(lambda: CTScroll(scroll_config(plan, findings.shape[1])), plan.seed)
     if start is not None:
-        load_start(start, network)
+        load_start(start, network, names)
     loader = batches(ScanDataset(scans, plan), batch_size=plan.batch_size, workers=plan.workers)
     module = ClassificationModule(
         network,

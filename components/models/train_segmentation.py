@@ -22,7 +22,7 @@ from components.models.patches import PatchDataset
 from components.models.segmentation import SegmentationModule
 from components.models.sliding_window import blended_slabs
 from components.models.training_plan import SegmentationPlan
-from components.models.unet import UNet, UNetConfig
+from components.models.unet import UNet
 from components.volume.window import window_to_unit
 
 
@@ -59,9 +59,7 @@ def train_segmentation(
             got="none",
             hint="running pseudo-label, or importing expert labels",
         )
-    config = UNetConfig(
-        classes=structures + 1, widths=plan.widths, stem_stride=plan.stem_stride, heads=plan.heads
-    )
+    config = plan.network(structures)
     network, curves = seeded(lambda: UNet(config), plan.seed), {}
     for number, step in enumerate(_steps(frames, plan)):
         if step.name.startswith("relabel"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from components.errors import ParameterError
+from components.models.unet_config import UNetConfig
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -53,7 +54,7 @@ class SegmentationPlan:
 
     Args:
         window_hu: scaled to [0, 1].
-        patch: voxels along (z, y, x), of training and of the sliding window.
+        patch: voxels along (z, y, x), of training and of the sliding window; see ``UNetConfig.check_patch``.
         widths, stem_stride, heads: of the network, see ``UNetConfig``.
         head_share: share of the patients that each head learns from; 1 = all.
         batch_size, steps_per_epoch: an epoch is the unit of checkpoints and curves.
@@ -93,6 +94,13 @@ class SegmentationPlan:
             raise _out_of_range("1 to 3 rounds of self-training", self.rounds)
         if not (0.0 < self.head_share <= 1.0 and 0.0 <= self.expert_share <= 1.0):
             raise _out_of_range("head_share in (0, 1] and expert_share in [0, 1]", self)
+        self.network(structures=1).check_patch(self.patch)
+
+    def network(self, structures: int) -> UNetConfig:
+        """The network that this plan trains, for this many structures."""
+        return UNetConfig(
+            classes=structures + 1, widths=self.widths, stem_stride=self.stem_stride, heads=self.heads
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,49 +7,16 @@ Shapes: b batch, c channels, m members (heads), k classes, z y x space.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from components.errors import ParameterError
+from components.models.unet_config import UNetConfig
 
 # Most voxels are background: starting there spares the first steps from learning it.
 _BACKGROUND_LOGIT = 3.0
 _SMALL_VOXELS = 64**3
-
-
-@dataclass(frozen=True, kw_only=True)
-class UNetConfig:
-    """Sizes of the network.
-
-    Args:
-        classes: structures and background.
-        widths: channels per resolution, finest first; each step halves the grid.
-        stem_stride: 1 works on the full grid; 2 halves it in the first convolution and doubles it in the
-            heads, about four times faster.
-        heads: members.
-    """
-
-    classes: int
-    widths: tuple[int, ...] = (16, 32, 64)
-    stem_stride: int = 2
-    heads: int = 3
-
-    def __post_init__(self) -> None:
-        sizes = (self.classes - 1, self.heads, *self.widths)
-        if min(sizes) < 1 or len(self.widths) < 2 or self.stem_stride not in (1, 2):
-            raise ParameterError(
-                expected="2 or more classes, 1 or more heads, 2 or more positive widths, stem_stride 1 or 2",
-                got=repr(self),
-                hint="correcting the train section of params.yaml",
-            )
-
-    @property
-    def stride(self) -> int:
-        """Every side of an input must be a multiple of this many voxels."""
-        return int(self.stem_stride * 2 ** (len(self.widths) - 1))
 
 
 class UNet(nn.Module):

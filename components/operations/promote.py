@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from components.errors import StateError
+from components.operations.alias_moves import AliasMove, enter_move
 from components.operations.register_model import subject_of
 from components.registry.ledger import Ledger, LedgerEntry
 from components.registry.registry import ModelVersion, Registry
-
-
-@dataclass(frozen=True, kw_only=True)
-class AliasMove:
-    """Who is champion now and who was before; ``reason`` is why."""
-
-    champion: ModelVersion
-    previous: ModelVersion | None
-    reason: str
 
 
 def promote(registry: Registry, ledger: Ledger, *, name: str, override: str | None = None) -> AliasMove:
     """Move ``champion`` to the challenger and ``previous`` to the old champion.
 
     Only a challenger whose last gate accepted it, against the champion of now. ``override`` is a person's
-    reason to promote all the same; the ledger keeps it. When killed half-way, call it again: the challenger
-    loses its alias last.
+    reason to promote all the same; the ledger keeps it. When killed half-way, call it again: the ledger is
+    written first, and the challenger loses its alias last.
 
     Raises ``StateError`` when there is no challenger or its gate does not allow it.
     """
@@ -35,10 +25,9 @@ def promote(registry: Registry, ledger: Ledger, *, name: str, override: str | No
         )
     champion = registry.by_alias(name, "champion")
     reason = f"override: {override}" if override else _accepted_reason(ledger, challenger, champion)
-    if champion is not None and champion.version != challenger.version:
-        registry.set_alias(name, "previous", champion.version)
-    registry.set_alias(name, "champion", challenger.version)
-    previous = registry.by_alias(name, "previous")
+    # A promotion killed after its moves finds the challenger in the champion's place.
+    in_place = champion is not None and champion.version == challenger.version
+    previous = registry.by_alias(name, "previous") if in_place else champion
     payload = {
         "version": challenger.version,
         "package_hash": challenger.package_hash,
@@ -46,9 +35,14 @@ def promote(registry: Registry, ledger: Ledger, *, name: str, override: str | No
         "reason": reason,
         "override": override,
     }
-    ledger.append("promote", subject_of(challenger), payload)
+    enter_move(ledger, "promote", challenger, payload)
+    if previous is not None:
+        registry.set_alias(name, "previous", previous.version)
+    registry.set_alias(name, "champion", challenger.version)
     registry.set_alias(name, "challenger", None)
-    return AliasMove(champion=_now(registry, name), previous=previous, reason=reason)
+    return AliasMove(
+        champion=_now(registry, name), previous=registry.by_alias(name, "previous"), reason=reason
+    )
 
 
 def last_gate(ledger: Ledger, version: ModelVersion) -> LedgerEntry | None:

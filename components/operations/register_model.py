@@ -26,6 +26,8 @@ def register_model(
     version = registry.register(name, package, package_hash=package_hash, tags=tags)
     if not {"champion", "previous"} & set(version.aliases):
         registry.set_alias(name, "challenger", version.version)
+    elif {"champion", "challenger"} <= set(version.aliases):  # its promotion was killed before its end
+        registry.set_alias(name, "challenger", None)
     subject = subject_of(version)
     if subject not in {entry.subject for entry in ledger.entries("register")}:
         ledger.append(

@@ -73,8 +73,8 @@ SCANNERS: dict[str, Scanner] = {
     ),
     "uncalibrated": Scanner(
         site="east", manufacturer="Vendor C", model="C-Rescale", kernel="standard", blur_mm=1.2, sharpening=0.5,
-        noise_hu=35.0, texture_mm=0.8, slice_thickness_mm=3.0, contrast_delay_s=5.0, hu_offset=180.0,
-    ),  # its files carry a rescale intercept that is 180 HU too high
+        noise_hu=35.0, texture_mm=0.8, slice_thickness_mm=3.0, contrast_delay_s=5.0, hu_offset=250.0,
+    ),  # its files carry a rescale intercept that is 250 HU too high
 }  # fmt: skip
 
 

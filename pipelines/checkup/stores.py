@@ -5,14 +5,11 @@ A store that does not exist yet is no fault and is not made here: looking must n
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from components.adapters.mlflow_store import sqlite_file
 from components.cohort.task import TASKS, Task
 from pipelines.checkup.check import Check, CheckOf
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.workspace import Workspace
-
-_SQLITE = "sqlite:///"
 
 
 def database(workspace: Workspace) -> Check:
@@ -52,7 +49,8 @@ def _champion(workspace: Workspace, task: Task) -> str:
 
 
 def _not_made_yet(url: str) -> bool:
-    return url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).is_file()
+    file = sqlite_file(url)
+    return file is not None and not file.is_file()
 
 
 def _later(name: str) -> Check:

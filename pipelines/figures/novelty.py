@@ -12,11 +12,10 @@ from components.cohort.task import Task
 from components.errors import InputError
 from components.volume.volume import Volume
 from pipelines.figures.drift_canvas import INK, canvas, png
+from pipelines.figures.windows import WINDOWS_HU
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-WINDOW_HU: dict[Task, tuple[int, int]] = {"segmentation": (-200, 500), "classification": (-1000, 400)}
 
 
 def novelty_gallery(
@@ -39,7 +38,7 @@ def novelty_gallery(
     for axes in panels.ravel():
         axes.axis("off")
     for column, case in enumerate(shown):
-        _case(list(panels[:, column]), load, str(case["frame_id"]), WINDOW_HU[task])
+        _case(list(panels[:, column]), load, str(case["frame_id"]), WINDOWS_HU[task])
         panels[0, column].set_title(
             _title(str(case["case_id"]), float(case["novelty"])), fontsize=8, color=INK
         )
@@ -52,7 +51,7 @@ def _title(case_id: str, novelty: float) -> str:
 
 
 def _case(
-    panels: Sequence[Axes], load: Callable[[str], Volume], frame: str, window_hu: tuple[int, int]
+    panels: Sequence[Axes], load: Callable[[str], Volume], frame: str, window_hu: tuple[float, float]
 ) -> None:
     try:
         volume = load(frame)

@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from components.volume.slices import PLANES
 from components.volume.volume import LabelMap, Volume
 from pipelines.figures.canvas import COLOURS, new_figure
-
-_PLANES = ("axial", "coronal", "sagittal")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,18 +27,22 @@ class Overlay:
 
 
 def draw_overlays(overlays: Sequence[Overlay], *, window_hu: tuple[float, float]) -> Figure:
-    """Per frame the expert's row and the model's; axial, coronal, sagittal through the expert's centre."""
-    figure = new_figure(7.5, 4.6 * max(len(overlays), 1))
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.98, hspace=0.12, wspace=0.03)
-    for place, overlay in enumerate(overlays):
+    """A row per frame: the expert's axial, coronal and sagittal slice, then the model's, through one centre."""
+    rows = max(len(overlays), 1)
+    figure = new_figure(11.0, 2.3 * rows)
+    for strip, overlay in zip(figure.subfigures(rows, 1, squeeze=False)[:, 0], overlays, strict=False):
+        strip.suptitle(overlay.caption, fontsize=9, x=0.01, ha="left")
+        strip.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.82, wspace=0.03)
         centre = _centre(overlay.expert)
-        for row, (who, label_map) in enumerate((("expert", overlay.expert), ("model", overlay.predicted))):
-            for plane, name in enumerate(_PLANES):
-                axes = figure.add_subplot(2 * len(overlays), 3, 6 * place + 3 * row + plane + 1)
-                draw_slice(axes, overlay.volume, label_map, plane, centre[plane], window_hu)
-                axes.set_title(
-                    f"{overlay.caption}: {who}" if plane == 0 else f"{who}, {name}", fontsize=8, loc="left"
-                )
+        columns = [
+            (who, label_map, plane)
+            for who, label_map in (("expert", overlay.expert), ("model", overlay.predicted))
+            for plane in range(len(PLANES))
+        ]
+        for place, (who, label_map, plane) in enumerate(columns):
+            axes = strip.add_subplot(1, len(columns), place + 1)
+            draw_slice(axes, overlay.volume, label_map, plane, centre[plane], window_hu)
+            axes.set_title(f"{who}, {PLANES[plane]}", fontsize=8, loc="left")
     return figure
 
 

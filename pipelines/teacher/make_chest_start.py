@@ -33,8 +33,8 @@ from pipelines.workspace import Workspace
 FILE = Path(__file__).parent / "chest_start.safetensors"
 FIRST_SEED = 2**41
 SPACING_MM = 8.0
-TRAINED, HELD_OUT = 640, 120
-EPOCHS, BATCH = 16, 8
+TRAINED, HELD_OUT = 1920, 120
+EPOCHS, BATCH, LEARNING_RATE = 10, 8, 1e-3
 
 Case = tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]
 
@@ -64,8 +64,8 @@ def make(plan: ClassificationPlan, cases: list[Case]) -> dict[str, Any]:
         for number, (volume, findings) in enumerate(cases[:TRAINED])
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
-        network, _ = train_classification(scans, plan, checkpoints=Path(scratch))
-    save_start(FILE, network)
+        network, _ = train_classification(scans, plan, FINDINGS_DRAWN, checkpoints=Path(scratch))
+    save_start(FILE, network, FINDINGS_DRAWN)
     network.eval()
     held_out = cases[TRAINED:]
     with torch.inference_mode():
@@ -80,7 +80,7 @@ def main() -> None:
     """Draw, train, judge, write."""
     switch_off_telemetry()
     shipped = load_section(ClassificationTrainParams, Workspace.at().params, "train", "classification").plan
-    plan = replace(shipped, start=None, epochs=EPOCHS, batch_size=BATCH)
+    plan = replace(shipped, start=None, epochs=EPOCHS, batch_size=BATCH, learning_rate=LEARNING_RATE)
     with ProcessPoolExecutor() as pool:
         cases = list(pool.map(draw, range(TRAINED + HELD_OUT), chunksize=8))
     facts = {

@@ -14,9 +14,12 @@ import pytest
 from components.cohort.pseudonym import pseudonym
 from components.cohort.task import TASKS, Task
 from pipelines.composition import MODEL_NAMES, Services
+from pipelines.dvc_commands import stages_of
 from pipelines.pseudonym_key import pseudonym_key
 from pipelines.requests import list_requests
 from pipelines.workspace import Workspace
+from tests.acceptance.readme_commands import PAGE, TRACE
+from tests.pipelines.connections import addresses, stages
 
 pytestmark = pytest.mark.real_loop
 
@@ -81,3 +84,17 @@ def test_the_report_shows_predictions_and_says_what_they_prove(services: Service
     page = (services.workspace.reports / "loop" / "index.html").read_text()
     assert len(re.findall(r'<img src="data:image/png', page)) >= len(TASKS)
     assert "proves that the plumbing works, not that it is" in page
+
+
+def test_the_answering_page_showed_every_request(services: Services) -> None:
+    page = (services.workspace.state / PAGE).read_text()
+    assert all(f"/requests/{row['id']}" in page for row in list_requests(services.store))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_stage_was_watched_for_connections(services: Services, task: Task) -> None:
+    assert set(stages_of(task)) <= stages((services.workspace.state / TRACE).read_text())
+
+
+def test_no_process_reached_beyond_loopback(services: Services) -> None:
+    assert addresses((services.workspace.state / TRACE).read_text()) == []

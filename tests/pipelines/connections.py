@@ -21,18 +21,12 @@ from pipelines.offline import OFF
 Method = Literal["strace", "namespace"]
 ROOT = Path(__file__).parents[2]
 _STRACE = (
-    "strace",
-    "-f",
-    "--seccomp-bpf",
-    "-qq",
-    "-s",
-    "0",
-    "-e",
-    "trace=connect,sendto,sendmsg,sendmmsg",
-    "-o",
-)
+    "strace", "-f", "--seccomp-bpf", "-qq", "-s", "64", "-e", "trace=execve,connect,sendto,sendmsg,sendmmsg",
+    "-A", "-o",
+)  # fmt: skip  # 64 characters of each word hold a stage's command
 _NAMESPACE = ("unshare", "--map-root-user", "--net", "sh", "-c")
 _COUNTED = 'ip link set lo up; out="$1"; shift; "$@"; code=$?; cat /proc/net/snmp /proc/net/snmp6 > "$out"; exit $code'
+_STAGE = re.compile(r'execve\(.*"-m", "pipelines\.(\w+)", "--task", "(\w+)"')
 _ADDRESS = re.compile(r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|inet_pton\(AF_INET6, )\"([^\"]+)\"")
 
 
@@ -45,9 +39,9 @@ def connections_of(
     ``AssertionError`` with the output when the command itself fails.
     """
     method = method or ("strace" if not why_not("strace") else "namespace")
-    watch = [*_STRACE, str(trace)] if method == "strace" else [*_NAMESPACE, _COUNTED, "sh", str(trace)]
+    counted = [*_NAMESPACE, _COUNTED, "sh", str(trace), *command]
     done = subprocess.run(
-        [*watch, *command],
+        traced(command, trace) if method == "strace" else counted,
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -57,6 +51,16 @@ def connections_of(
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return addresses(trace.read_text()) if method == "strace" else unroutable(trace.read_text())
+
+
+def traced(command: Sequence[str], trace: Path) -> list[str]:
+    """``command`` under strace, which appends to ``trace`` what its process tree starts and connects to."""
+    return [*_STRACE, str(trace), *command]
+
+
+def stages(trace: str) -> set[str]:
+    """The stages that strace followed, named as DVC does, such as ``train@segmentation``."""
+    return {f"{stage}@{task}" for stage, task in _STAGE.findall(trace)}
 
 
 def addresses(trace: str) -> list[str]:
@@ -88,9 +92,12 @@ def why_not(method: Method) -> str:
     return "" if done.returncode == 0 else f"{method} is not allowed here: {done.stderr.strip()}"
 
 
-def _shell() -> dict[str, str]:
-    """What a user's shell has: none of our switches, nor CI's, so that the code's own are proved."""
+def users_shell() -> dict[str, str]:
+    """The environment without our switches and CI's, as a user has it, so that the code's own are proved."""
     ours = {*OFF, "CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION"}
-    kept = {name: value for name, value in os.environ.items() if name not in ours and "TELEMETRY" not in name}
+    return {name: value for name, value in os.environ.items() if name not in ours and "TELEMETRY" not in name}
+
+
+def _shell() -> dict[str, str]:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    return {**kept, "PATH": path, "PYTHONPATH": str(ROOT)}
+    return {**users_shell(), "PATH": path, "PYTHONPATH": str(ROOT)}

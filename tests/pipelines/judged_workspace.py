@@ -20,7 +20,8 @@ from components.cohort.task import Task
 from components.models.ct_scroll import CTScroll, CTScrollConfig
 from components.models.description import InputContract, ModelDescription
 from components.models.package import write_model
-from components.models.unet import UNet, UNetConfig
+from components.models.unet import UNet
+from components.models.unet_config import UNetConfig
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from pipelines.workspace import Workspace

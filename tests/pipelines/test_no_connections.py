@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.connections import ROOT, Method, addresses, connections_of, unroutable, why_not
+from tests.pipelines.connections import (
+    ROOT,
+    Method,
+    addresses,
+    connections_of,
+    stages,
+    unroutable,
+    why_not,
+)
 
 
 def usable(method: Method) -> Method:
@@ -60,6 +68,13 @@ def test_addresses_are_read_from_a_trace() -> None:
         'inet_pton(AF_INET6, "2001:db8::1", &sin6_addr), sin6_scope_id=0}, 28) = -1\n'
     )
     assert addresses(trace) == ["2001:db8::1:443"]
+
+
+def test_a_stage_that_a_child_starts_is_in_the_trace(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    command = ["sh", "-c", f"{sys.executable} -m pipelines.split --task segmentation --help; true"]
+    connections_of(command, cwd=tmp_path, trace=trace, method=usable("strace"))
+    assert stages(trace.read_text()) == {"split@segmentation"}
 
 
 def test_counters_of_both_protocols_are_added() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.progress import Journal, write_json
+from pipelines.progress import Journal, bar, write_json
 
 
 def test_finished_steps_survive_and_keep_their_result(tmp_path: Path) -> None:
@@ -35,4 +35,16 @@ def test_json_is_written_whole_and_in_one_order(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {"b": 1, "a": 2})
     write_json(tmp_path / "y.json", {"a": 2, "b": 1})
     assert (tmp_path / "x.json").read_bytes() == (tmp_path / "y.json").read_bytes()
-    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+    assert {path.name for path in tmp_path.iterdir()} == {"x.json", "y.json"}
+
+
+def test_a_bar_counts_to_its_end_and_closes(capsys: pytest.CaptureFixture[str]) -> None:
+    show = bar("gate")
+    for done in (1, 2, 3):
+        show(done, 3)
+    shown = capsys.readouterr()
+    assert "gate: 100%" in shown.err
+    assert "3/3" in shown.err
+    show(1, 3)  # a second pass over the same frames, the champion's, say
+    assert capsys.readouterr().err == ""
+    assert shown.out == ""

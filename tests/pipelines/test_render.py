@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from jinja2 import UndefinedError
 
-from pipelines.render import data_uri, measured, number, percent, render
+from pipelines.render import data_uri, measured, number, percent, render, score
 
 
 def test_the_base_is_self_contained_and_knows_dark() -> None:
@@ -34,6 +34,7 @@ def test_numbers(value: float | None, text: str) -> None:
 
 
 def test_filters() -> None:
+    assert [score(value) for value in (0.7, -0.0204, None)] == ["0.700", "−0.020", "–"]
     assert percent(0.934) == "93 %"
     assert percent(None) == "–"
     assert measured("meta_slice_thickness_mm") == "slice thickness mm"

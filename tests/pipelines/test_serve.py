@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import stat
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def test_a_busy_dvc_does_not_lose_an_answer(tmp_path: Path, capsys: pytest.Captu
     found = store.request(CHEST_REQUEST.id)
     assert found is not None
     assert found.label_set_version == "version-of-1-classification"
+    store.close()
+
+
+def test_an_answer_waits_while_another_job_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace, store = made_workspace(tmp_path)
+    versions = Versions()
+    desk = WorkspaceDesk(workspace, store, store, versions)
+    desk.take_findings(CHEST_REQUEST, {"emphysema": "1"}, annotator="reader-1", minutes=None)
+    with workspace.lease.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        desk.publish()
+    assert "no other job writes" in capsys.readouterr().err
+    assert versions.added == []
+    desk.publish()
+    assert versions.added == ["classification"]
     store.close()
 
 

@@ -60,6 +60,16 @@ def test_the_clone_has_the_data_and_its_outcome_comes_back(workspace: Workspace)
     assert repro(workspace.root, ["copy"]) == ()
 
 
+def test_what_was_put_in_meanwhile_stays(workspace: Workspace) -> None:
+    with temporary_clone(workspace, "job") as clone:
+        repro(clone.root, ["copy"])
+        commit_data(clone.root, "outcome")
+        (workspace.root / "data" / "raw" / "b").write_text("an answer")
+        bring_back(workspace, clone)
+    assert (workspace.root / "models" / "copy").read_text() == "first"
+    assert (workspace.root / "data" / "raw" / "b").read_text() == "an answer"
+
+
 def test_a_workspace_that_moved_on_is_left_alone(workspace: Workspace) -> None:
     with temporary_clone(workspace, "job") as clone:
         repro(clone.root, ["copy"])

@@ -1,3 +1,5 @@
+import struct
+
 import nibabel
 import numpy as np
 import pytest
@@ -27,6 +29,26 @@ def reason(found):
 
 
 # --- DICOM
+
+
+@pytest.mark.parametrize(
+    ("whole", "damaged"),
+    [
+        (b"\x08\x00\x22\x00DA", b"\x08\x00\x22\x00D\x80"),  # NotImplementedError: no such VR
+        (b"\x28\x00\x10\x00US\x02\x00", b"\x28\x00\x10\x00US\x01\x00"),  # a length no number has
+    ],
+)
+def test_a_damaged_header_stops_nothing(tmp_path, whole, damaged):
+    dicom.write_series(tmp_path / "good", series="1.1")
+    dicom.write_series(tmp_path / "bad", series="1.2", zs=[0.0])
+    victim = tmp_path / "bad" / "s000.dcm"
+    content = victim.read_bytes()
+    assert content.count(whole) == 1
+    victim.write_bytes(content.replace(whole, damaged))
+    rejected, frame = sorted(read(tmp_path), key=lambda item: isinstance(item, ScannedFrame))
+    assert isinstance(rejected, Rejected)
+    assert "DICOM header" in rejected.reason
+    assert isinstance(frame, ScannedFrame)
 
 
 def test_a_series_becomes_one_frame_in_hounsfield_units_and_lps(tmp_path):
@@ -312,6 +334,26 @@ def test_a_nifti_without_orientation_is_turned_away(tmp_path):
     image.header["sform_code"] = image.header["qform_code"] = 0
     image.to_filename(tmp_path / "a.nii")
     assert "orientation" in reason(read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "words"),
+    [
+        (108, struct.pack("<f", 1e25), "OverflowError"),  # voxels beyond any file
+        (108, struct.pack("<f", np.nan), "ValueError"),
+        (123, b"\x07", "KeyError"),  # a unit that the standard does not know
+        (70, struct.pack("<h", 9999), "HeaderDataError"),  # a data type likewise
+        (344, b"n+9", "ImageFileError"),
+        (42, struct.pack("<h", 30_000), "OSError"),  # more voxels than the file has
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_nifti_header_is_turned_away(tmp_path, offset, value, words):
+    nibabel.Nifti1Image(ct(), np.eye(4)).to_filename(tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[offset : offset + len(value)] = value
+    (tmp_path / "a.nii").write_bytes(content)
+    assert words in reason(read(tmp_path))
 
 
 def test_damaged_images_are_turned_away_without_their_path(tmp_path):

@@ -22,6 +22,7 @@ SEGMENTATION = SegmentationPlan(
 CLASSIFICATION = ClassificationPlan(
     shape=(6, 32, 32), widths=(4, 8), embedding=16, heads=4, window=1, batch_size=2, epochs=3, seed=5
 )
+FINDINGS = ("emphysema", "atelectasis")
 
 
 def frames(provenances: tuple[str, ...] = ("expert", "pseudo", "pseudo")) -> list[LabeledFrame]:
@@ -141,14 +142,14 @@ def test_segmentation_learns_the_box(tmp_path: Path) -> None:
 
 def test_classification_killed_and_repeated_ends_the_same(tmp_path: Path) -> None:
     whole, curves = classification_training.train_classification(
-        scans(), CLASSIFICATION, checkpoints=tmp_path / "whole"
+        scans(), CLASSIFICATION, FINDINGS, checkpoints=tmp_path / "whole"
     )
     with pytest.raises(Killed):
         classification_training.train_classification(
-            scans(), CLASSIFICATION, checkpoints=tmp_path / "cut", on_epoch=KillAfter(2)
+            scans(), CLASSIFICATION, FINDINGS, checkpoints=tmp_path / "cut", on_epoch=KillAfter(2)
         )
     resumed, again = classification_training.train_classification(
-        scans(), CLASSIFICATION, checkpoints=tmp_path / "cut"
+        scans(), CLASSIFICATION, FINDINGS, checkpoints=tmp_path / "cut"
     )
     assert same(whole, resumed)
     assert curves == again
@@ -161,7 +162,7 @@ def test_training_leaves_the_global_generator_and_standard_output_alone(
     torch.manual_seed(1)
     before = torch.get_rng_state()
     classification_training.train_classification(
-        scans(), dataclasses.replace(CLASSIFICATION, epochs=1), checkpoints=tmp_path
+        scans(), dataclasses.replace(CLASSIFICATION, epochs=1), FINDINGS, checkpoints=tmp_path
     )
     assert torch.equal(before, torch.get_rng_state())
     assert capsys.readouterr().out == ""
@@ -172,7 +173,7 @@ def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="labelled frames"):
         segmentation_training.train_segmentation([], 1, SEGMENTATION, checkpoints=tmp_path)
     with pytest.raises(StateError, match="training scans"):
-        classification_training.train_classification([], CLASSIFICATION, checkpoints=tmp_path)
+        classification_training.train_classification([], CLASSIFICATION, FINDINGS, checkpoints=tmp_path)
 
 
 def test_precision_is_what_was_asked_for() -> None:

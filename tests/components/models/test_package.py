@@ -13,7 +13,8 @@ from components.errors import StateError
 from components.models.ct_scroll import CTScroll, CTScrollConfig
 from components.models.description import InputContract, ModelDescription
 from components.models.package import load_network, load_predictor, read_description, write_model
-from components.models.unet import UNet, UNetConfig
+from components.models.unet import UNet
+from components.models.unet_config import UNetConfig
 from components.scorecard.uncertainty import binary_entropy_bits
 from components.volume.geometry import Geometry
 from components.volume.volume import Volume

@@ -9,7 +9,7 @@ from components.models.patches import PatchDataset, head_membership
 from components.models.training_plan import Augmentation, SegmentationPlan
 
 STILL = Augmentation(scale=0, rotation_degrees=0, contrast=0, brightness=0, noise=0, blur=0)
-PLAN = SegmentationPlan(patch=(8, 8, 8), augmentation=STILL, head_share=1.0, seed=3)
+PLAN = SegmentationPlan(patch=(8, 8, 8), widths=(4, 8), augmentation=STILL, head_share=1.0, seed=3)
 
 
 def frame(

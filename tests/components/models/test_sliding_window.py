@@ -3,6 +3,8 @@ import torch
 from torch import Tensor
 
 from components.models.sliding_window import blended_slabs
+from components.models.unet import UNet
+from components.models.unet_config import UNetConfig
 
 
 def voxelwise(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,3 +39,14 @@ def test_a_long_volume_leaves_in_slabs_no_deeper_than_a_window() -> None:
     assert max(scores.shape[-3] for scores, _ in slabs) <= 16
     assert sum(scores.shape[-3] for scores, _ in slabs) == 100
     assert all(len(embeddings) == 1 for _, embeddings in slabs)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 2), (4, 5, 4), (9, 1, 1)])
+@pytest.mark.parametrize("patch", [(16, 16, 16), (4, 4, 4), (7, 5, 9)])
+def test_the_network_sees_the_smallest_frames(
+    shape: tuple[int, int, int], patch: tuple[int, int, int]
+) -> None:
+    network = UNet(UNetConfig(classes=2, widths=(4, 8))).eval()
+    with torch.inference_mode():
+        slabs = list(blended_slabs(network, torch.rand(shape), patch=patch, stride=network.config.stride))
+    assert torch.cat([scores for scores, _ in slabs], dim=-3).shape == (3, 2, *shape)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from components.errors import ParameterError
-from components.models.unet import UNet, UNetConfig, pool
+from components.models.unet import UNet, pool
+from components.models.unet_config import UNetConfig
 
 
 @pytest.mark.parametrize("stem_stride", [1, 2])
@@ -26,11 +26,3 @@ def test_pooled_embedding_has_unit_root_mean_square_and_tells_levels_apart() -> 
     flat = torch.ones(1, 2, 4, 4, 4)
     assert torch.allclose(pool(flat), torch.tensor([[2.0, 2.0, 0.0, 0.0]]) ** 0.5)
     assert torch.allclose(pool(torch.randn(5, 3, 4, 4, 4)).square().mean(dim=1), torch.ones(5))
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"classes": 1}, {"classes": 2, "heads": 0}, {"classes": 2, "widths": (4,)}]
-)
-def test_impossible_sizes_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(ParameterError, match="train section"):
-        UNetConfig(**wrong)

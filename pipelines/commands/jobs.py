@@ -1,0 +1,147 @@
+"""The jobs: the whole loop or one turn of it, scans in, a watch over them, and a check of the machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.options import (
+    CasesOption,
+    JsonOption,
+    OptionalTask,
+    TaskOption,
+    WorkspaceOption,
+    services_at,
+    show,
+    tasks_of,
+    workspace_at,
+)
+from pipelines.lease import writes
+
+
+def demo(
+    seed: Annotated[int, typer.Option(help="draws other patients")] = 0,
+    fresh: Annotated[bool, typer.Option(help="start again even if this demo is finished")] = False,
+) -> None:
+    """The whole loop on phantoms, both tasks. Killed half-way, it continues."""
+    from pipelines.demo import demo as run
+
+    run(workspace_at(None).root, seed=seed, fresh=fresh)
+
+
+@writes("ctloop loop")
+def loop(
+    source: Annotated[Path, typer.Option(help="folder with DICOM, NIfTI, NRRD or MHA, in any nesting")],
+    cases: CasesOption = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(help="values over params.yaml; CASES/../params.yaml unless given"),
+    ] = None,
+    task: OptionalTask = "",
+    workspace: WorkspaceOption = None,
+) -> None:
+    """One turn of the loop on your own scans: from files to a gated model, verdicts and labeling requests."""
+    from pipelines.loop import loop as run
+
+    run(services_at(workspace), source=source, cases=cases, params=params, tasks=tasks_of(task))
+
+
+@writes("ctloop add")
+def add(
+    source: Annotated[Path, typer.Option(help="folder with the scans; it is read, never changed")],
+    cases: CasesOption = None,
+    name: Annotated[str | None, typer.Option(help="name of the batch; the folder's unless given")] = None,
+    task: OptionalTask = "",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record a new batch of scans. Next: `ctloop split`, `ctloop monitor --batch NAME`."""
+    from pipelines.add import add as run
+
+    report = run(workspace_at(workspace), source=source, cases=cases, name=name, tasks=tasks_of(task))
+    show(report, as_json, str(report))
+
+
+@writes("ctloop monitor")
+def monitor(
+    task: TaskOption,
+    batch: Annotated[str, typer.Option(help="a prepared batch")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Scorecards, uncertainty and drift of a batch with the model in use; opens labeling requests."""
+    from pipelines.monitor import report_folder, verdict_json
+    from pipelines.turn import watch
+
+    services, (one,) = services_at(workspace), tasks_of(task)
+    watched = watch(services, one, batch, now=lambda: datetime.now(UTC))
+    page = report_folder(services.workspace, one, batch) / "index.html"
+    text = f"{watched.report.verdict.kind}; {len(watched.opened)} new labeling requests\nreport: {page}"
+    show(verdict_json(watched.report), as_json, text)
+
+
+@writes("ctloop retrain")
+def retrain(
+    task: TaskOption,
+    automatic: Annotated[bool, typer.Option(help="promote a challenger that passes the gate")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Retrain on the accepted answers, register, and put the challenger to the gate."""
+    from pipelines.retrain import retrain as run
+    from pipelines.turn import judge_and_promote
+
+    services, (one,) = services_at(workspace), tasks_of(task)
+    ran = run(services.workspace, one)
+    judged = judge_and_promote(services, one, automatic=automatic)
+    verdict = judged.verdict
+    text = "this model is champion already" if verdict is None else f"{verdict.outcome}: {verdict.reason}"
+    facts = {
+        "ran": ran,
+        "version": judged.version.version,
+        "promoted": judged.promoted,
+        "verdict": verdict and verdict.as_json(),
+    }
+    show(facts, as_json, f"version {judged.version.version}: {text}")
+
+
+def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Check environment, stores and registry, and say what to fix. Exit code 1 if something must be."""
+    from pipelines.doctor import doctor as run
+
+    checks = run(workspace_at(workspace))
+    lines = [
+        f"{'ok ' if check.ok else 'FIX'}  {check.name}: {check.found}"
+        + ("" if check.ok else f"\n     → {check.fix}")
+        for check in checks
+    ]
+    show([dataclasses.asdict(check) for check in checks], as_json, "\n".join(lines))
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def phantoms(
+    folder: Annotated[Path, typer.Argument(help="gets images/ and cases.csv; the truth goes beside it")],
+    task: TaskOption,
+    patients: Annotated[int, typer.Option(help="how many")] = 8,
+    scanner: Annotated[str, typer.Option(help="reference, reference-b or sharp")] = "reference",
+    seed: Annotated[int, typer.Option(help="draws other patients")] = 0,
+) -> None:
+    """Write synthetic CT as a hospital would hand it over."""
+    from pipelines.phantoms import write_cardiac_batch, write_chest_batch
+
+    if tasks_of(task) == ("segmentation",):
+        write_cardiac_batch(
+            folder, seed=seed, patients=patients, species="porcine", scanners=(scanner,),
+            phases_percent=tuple(range(0, 100, 10)), shape=(64, 64, 64), spacing_mm=(3.0, 3.0, 3.0),
+        )  # fmt: skip
+    else:
+        write_chest_batch(
+            folder, seed=seed, patients=patients, scanners=(scanner,), shape=(96, 128, 128),
+            spacing_mm=(3.0, 3.0, 3.0), with_findings=True,
+        )  # fmt: skip
+    print(f"{folder}: {patients} patients; the truth is in {folder.with_name(folder.name + '-truth')}")

@@ -1,0 +1,69 @@
+"""The registry: a trained model goes in, is judged, becomes champion, and may have to leave."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.options import JsonOption, TaskOption, WorkspaceOption, services_at, show, tasks_of
+from pipelines.lease import writes
+
+
+@writes("ctloop register")
+def register(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Put the trained model into the registry, as challenger."""
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.register import register as run
+
+    services, (one,) = services_at(workspace), tasks_of(task)
+    version = run(services.workspace, one, services.registry, services.store, name=MODEL_NAMES[one])
+    show(version, as_json, f"{version.name} version {version.version}, package {version.package_hash[:12]}")
+
+
+@writes("ctloop gate")
+def gate(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Judge the challenger against the champion. A refusal is an outcome: the exit code is 0."""
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.gate import gate as run
+
+    services, (one,) = services_at(workspace), tasks_of(task)
+    verdict = run(
+        services.workspace, one, services.registry, services.store, name=MODEL_NAMES[one],
+        load_predictor=services.load_predictor,
+    )  # fmt: skip
+    show(verdict.as_json(), as_json, f"{verdict.outcome}: {verdict.reason}")
+
+
+@writes("ctloop promote")
+def promote(
+    task: TaskOption,
+    override: Annotated[
+        str | None, typer.Option(help="promote without a pass, for this reason, which is kept")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the accepted challenger the champion."""
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.promote import promote as run
+
+    services, (one,) = services_at(workspace), tasks_of(task)
+    moved = run(services.registry, services.store, name=MODEL_NAMES[one], override=override)
+    show(moved, as_json, f"champion is version {moved.champion.version}: {moved.reason}")
+
+
+@writes("ctloop rollback")
+def rollback(
+    task: TaskOption,
+    reason: Annotated[str, typer.Option(help="why; the ledger keeps it")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Return to the champion before."""
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.rollback import rollback as run
+
+    services, (one,) = services_at(workspace), tasks_of(task)
+    moved = run(services.registry, services.store, name=MODEL_NAMES[one], reason=reason)
+    show(moved, as_json, f"champion is version {moved.champion.version} again")

@@ -1,0 +1,73 @@
+"""One writing job at a time in a workspace. The lease is a file lock: the kernel takes it back from the dead."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import ParamSpec, TextIO
+
+from components.errors import StateError
+from pipelines.workspace import Workspace
+
+_HELD = "CTLOOP_LEASE"  # names the lease file to what runs under it, in this process and below
+_Arguments = ParamSpec("_Arguments")
+
+
+@contextmanager
+def lease(path: Path, job: str) -> Iterator[None]:
+    """Be the one job that writes where ``path`` lies; ``StateError`` names the job that does so already.
+
+    A job inside a job, also in a subprocess, runs under the lease of the outer one.
+
+    Args:
+        path: of the lease, ``Workspace.lease``.
+        job: as a person calls it, e.g. ``ctloop loop``.
+    """
+    if os.environ.get(_HELD) == str(path):
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        _lock(file)
+        file.truncate(0)
+        file.write(f"`{job}` (process {os.getpid()}, since {datetime.now():%H:%M on %Y-%m-%d})")
+        file.flush()
+        os.environ[_HELD] = str(path)
+        try:
+            yield
+        finally:
+            del os.environ[_HELD]
+            file.truncate(0)
+
+
+def writes(job: str) -> Callable[[Callable[_Arguments, None]], Callable[_Arguments, None]]:
+    """For a verb with an option ``workspace``: it runs as the one job that writes there."""
+
+    def under_lease(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+        @functools.wraps(verb)
+        def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+            root = kwargs.get("workspace")
+            assert root is None or isinstance(root, Path)
+            with lease(Workspace.at(root).lease, job):
+                verb(*args, **kwargs)
+
+        return run
+
+    return under_lease
+
+
+def _lock(file: TextIO) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise StateError(
+            expected="a workspace that no other job writes",
+            got=file.read() or "one that has just begun",
+            hint="again when it has ended",
+        ) from None
