@@ -20,6 +20,7 @@ from components.volume.geometry import Geometry
 Point = npt.NDArray[np.float64]
 Box = tuple[slice, slice, slice]
 FAR_MM = 1e3
+UPRIGHT = np.eye(3)  # axes of a body that stands along x, y, z
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.phantom.canvas import Solid, ellipsoid, joined, tube
+from components.phantom.canvas import UPRIGHT, Solid, ellipsoid, joined, tube
 from components.phantom.chest_scene import ChestScene
 from components.phantom.heart_anatomy import HeartAnatomy
-
-UPRIGHT = np.eye(3)
 
 
 def with_cardiomegaly(heart: HeartAnatomy, rng: np.random.Generator) -> HeartAnatomy:

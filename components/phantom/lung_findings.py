@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from components.phantom.canvas import Point, Solid, ellipsoid, tube
+from components.phantom.canvas import UPRIGHT, Point, Solid, ellipsoid, tube
 from components.phantom.chest_scene import ChestScene
-
-UPRIGHT = np.eye(3)
 
 
 def draw_lung_nodule(scene: ChestScene, rng: np.random.Generator) -> None:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.phantom.body import Body
-from components.phantom.canvas import Box, Canvas, Grid, Solid, ellipsoid, tube
+from components.phantom.canvas import UPRIGHT, Box, Canvas, Grid, Solid, ellipsoid, tube
 from components.phantom.lung_vessels import paint_lung_vessels
 from components.phantom.texture import Array, smooth_field
-
-UPRIGHT = np.eye(3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

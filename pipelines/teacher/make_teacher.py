@@ -7,7 +7,6 @@ after a change of ``components/phantom``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import components.phantom
 from components.adapters.monai_bundle import bundle_sha256, open_bundle
 from components.cohort.structures import HEART_STRUCTURES
 from components.metrics.overlap import dice_per_structure
@@ -151,14 +149,6 @@ def dice_by_structure(folder: Path, species: Species, seeds: Sequence[int]) -> d
     return {name: round(float(np.nanmean([row[name] for row in rows])), 4) for name in HEART_STRUCTURES}
 
 
-def phantom_sha256() -> str:
-    """Hash of the phantom's code: other code means other patients."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(components.phantom.__path__[0]).glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n")
 
@@ -174,7 +164,6 @@ def main() -> None:
         {
             "dice": {**dice, **means},
             "held_out_patients_per_species": HELD_OUT_PATIENTS,
-            "phantom_sha256": phantom_sha256(),
             "steps": STEPS,
             "train_patients": TRAIN_PATIENTS,
         },
