@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from components.cohort.task import Task
 from components.models.description import ModelDescription
 from components.models.prediction import FramePrediction
-from components.models.sliding_window import blended_slabs
+from components.models.sliding_window import blended_slabs, most_probable
 from components.models.unet_config import UNetConfig
 from components.scorecard.uncertainty import mean_pairwise_dice
 from components.volume.canonical import canonical_geometry
@@ -71,8 +71,8 @@ class SegmentationPredictor:
             for scores_mkzyx, window_embeddings in blended_slabs(
                 self._scores, image, patch=contract.shape, stride=stride
             ):
-                labels.append(_hard(scores_mkzyx.mean(dim=0)))
-                members.append(_hard(scores_mkzyx.transpose(0, 1)))
+                labels.append(most_probable(scores_mkzyx.mean(dim=0)))
+                members.append(most_probable(scores_mkzyx.transpose(0, 1)))
                 embeddings.append(window_embeddings.cpu())
         embedding = torch.cat(embeddings).mean(dim=0).numpy()
         return np.concatenate(labels), np.concatenate(members, axis=1), embedding
@@ -80,12 +80,6 @@ class SegmentationPredictor:
     def _scores(self, x_bczyx: Tensor) -> tuple[Tensor, Tensor]:
         logits_bmkzyx, embedding = self.network(x_bczyx)
         return logits_bmkzyx.softmax(dim=2), embedding
-
-
-def _hard(scores_k: Tensor) -> npt.NDArray[np.uint8]:
-    """The most probable class along the first axis."""
-    best: npt.NDArray[np.uint8] = scores_k.argmax(dim=0).to(torch.uint8).cpu().numpy()
-    return best
 
 
 def _volumes_ml(label_map: LabelMap) -> dict[str, float]:

@@ -20,7 +20,7 @@ from components.models.fit import OnEpoch, batches, fit, seeded
 from components.models.labeled import LabeledFrame, in_memory, sample_foreground
 from components.models.patches import PatchDataset
 from components.models.segmentation import SegmentationModule
-from components.models.sliding_window import blended_slabs
+from components.models.sliding_window import blended_slabs, most_probable
 from components.models.training_plan import SegmentationPlan
 from components.models.unet import UNet
 from components.volume.window import window_to_unit
@@ -126,7 +126,7 @@ def hard_labels(
 
     with torch.inference_mode():
         slabs = blended_slabs(mean_softmax, image, patch=plan.patch, stride=network.config.stride)
-        parts = [scores.argmax(dim=0).to(torch.uint8).cpu().numpy() for scores, _ in slabs]
+        parts = [most_probable(scores) for scores, _ in slabs]
     return np.concatenate(parts)
 
 

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from components.models.sliding_window import blended_slabs
+from components.models.sliding_window import blended_slabs, most_probable
 from components.models.unet import UNet
 from components.models.unet_config import UNetConfig
 
@@ -50,3 +51,10 @@ def test_the_network_sees_the_smallest_frames(
     with torch.inference_mode():
         slabs = list(blended_slabs(network, torch.rand(shape), patch=patch, stride=network.config.stride))
     assert torch.cat([scores for scores, _ in slabs], dim=-3).shape == (3, 2, *shape)
+
+
+def test_the_most_probable_class_and_the_first_of_equals() -> None:
+    scores = torch.tensor([[0.2, 0.5, 0.4], [0.7, 0.5, 0.1], [0.1, 0.0, 0.5]])
+    assert most_probable(scores).tolist() == [1, 0, 2]
+    many = torch.randn(8, 5, 6, 7, generator=torch.Generator().manual_seed(0))
+    assert np.array_equal(most_probable(many), np.argmax(many.numpy(), axis=0))
