@@ -20,6 +20,7 @@ def draw_slices(panels: Sequence[Panel], *, window_hu: tuple[float, float]) -> F
     The slices go through the middle of the labelled voxels, or of the volume.
     """
     figure = new_figure(7.5, 2.6 * max(len(panels), 1))
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.93, wspace=0.03, hspace=0.12)
     for row, (caption, volume, label_map) in enumerate(panels):
         shown = label_map or _empty(volume)
         found = np.argwhere(shown.labels > 0)
