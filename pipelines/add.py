@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from components.cohort.cases_table import is_name
 from components.cohort.pseudonym import key_fingerprint
 from components.cohort.task import TASKS, Task
 from components.errors import InputError, StateError
 from pipelines.batch_list import Batch, BatchList, Source, read_batches, record_source, write_batches
 from pipelines.batch_source import SourceFiles, hashes, open_source
-from pipelines.label_names import finding_names
+from pipelines.dvc_commands import add_version
+from pipelines.label_names import finding_names, structure_names
 from pipelines.pseudonym_key import pseudonym_key
 from pipelines.workspace import Workspace
 
@@ -60,20 +62,26 @@ def add(
         workspace: gets the batches.
         source: a folder; it is read again by ``ingest`` and never changed.
         cases: its cases table; ``source/cases.csv`` unless given, if there is one.
-        name: with a batch column: the one batch to add; without: the name of the batch (the folder's
-            unless given).
+        name: with a batch column: the one batch to add; without: the name of the batch (``batch-`` and
+            the start of its scans' hash unless given: a folder's own name may name people).
         tasks: that may use the scans; a task column narrows them further.
 
-    ``InputError`` for a source without scans or a table that does not fit; ``StateError`` when a batch
-    of this name holds something else.
+    ``InputError`` for a name that is none, a source without scans or a table that does not fit;
+    ``StateError`` when a batch of this name holds something else.
     """
+    _check_name(name)
     place = _place(source, cases)
+    if workspace.root.is_relative_to(place.root):
+        raise InputError(
+            expected="a folder of scans", got="one that holds this workspace", hint="--source DIR"
+        )
     files = open_source(place, finding_names(workspace))
+    _check_structures(files, structure_names(workspace))
     earlier = read_batches(workspace)
     fingerprint = key_fingerprint(pseudonym_key(workspace, may_create=not earlier.pseudonym_key))
     listed = replace(earlier.checked(fingerprint), pseudonym_key=fingerprint)
-    found = _batches(files, name or source.resolve().name, tasks, only=name)
     sha256 = hashes(place.root)
+    found = _batches(files, name or f"batch-{files.digest(sha256)[:8]}", tasks, only=name)
     added: list[tuple[Task, str, int]] = []
     unchanged: list[tuple[Task, str, int]] = []
     for task, batch in [(task, files.batch(task, batch, sha256)) for task, batch in found]:
@@ -83,12 +91,43 @@ def add(
         (added if new else unchanged).append((task, batch.name, batch.files))
         record_source(workspace, task, batch.name, place)
     write_batches(workspace, listed)
+    _start_answers(workspace)
     return AddReport(
         added=tuple(added),
         unchanged=tuple(unchanged),
         unmapped=len(files.unmapped) if files.table else 0,
         ignored=files.ignored,
     )
+
+
+def _check_name(name: str | None) -> None:
+    if name is not None and not is_name(name):
+        raise InputError(
+            expected="a batch name of letters, digits, . _ -, at most 64 of them, a letter or digit first",
+            got="other characters, or more",
+            hint="a name that names nobody, e.g. --name april-2",
+        )
+
+
+def _check_structures(files: SourceFiles, known: Sequence[str]) -> None:
+    """A misspelt structure would be taught as background."""
+    for row in files.table.rows if files.table else ():
+        for name in row.label_values.values():
+            if name not in known:
+                raise InputError(
+                    expected=f"structures of params.yaml (cases.csv, row {row.line}, column 'label_values')",
+                    got=repr(name),
+                    hint=f"{', '.join(known)}; leave out what is background",
+                )
+
+
+def _start_answers(workspace: Workspace) -> None:
+    """DVC needs each task's folder of answers before the first answer."""
+    for folder in map(workspace.answers, TASKS):
+        if not folder.with_name("answers.dvc").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ".keep").touch()
+            add_version(workspace.root, folder)
 
 
 def _place(source: Path, cases: Path | None) -> Source:

@@ -13,7 +13,7 @@ from components.adapters.answer_folder import AnswerFolder
 from components.adapters.blosc_store import load_geometry
 from components.cohort.labels import LabelSidecar
 from components.cohort.task import TASKS, Task
-from components.errors import InputError
+from components.errors import InputError, ParameterError
 from components.labeling.answer_check import AnswerCheck
 from components.labeling.findings_answer import check_findings
 from components.labeling.request import LabelingRequest
@@ -41,6 +41,14 @@ class AnswersParams:
 
     min_labelled_ml: float = 0.5
     max_labelled_share: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.min_labelled_ml < 0 or not 0 < self.max_labelled_share <= 1:
+            raise ParameterError(
+                expected="min_labelled_ml >= 0, 0 < max_labelled_share <= 1",
+                got=str(self),
+                hint="the shipped section `answers` of params.yaml",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +114,7 @@ class AnswerDoor:
         if (exact := self.store.request(name)) is not None:
             return _of_task(exact, task)
         about = self.store.requests(task=task, frame_id=name)
-        order = ("open", "answered", "superseded", "cancelled")
+        order = ("open", "answered", "cancelled")
         return min(about, key=lambda request: order.index(request.status), default=None)
 
     def _is_case(self, case: str) -> bool:

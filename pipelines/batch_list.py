@@ -56,9 +56,16 @@ class Source:
 
 def read_batches(workspace: Workspace) -> BatchList:
     """The list, empty before the first ``ctloop add``."""
-    tree = yaml.safe_load(workspace.batches.read_text()) if workspace.batches.exists() else {}
-    batches = {task: tuple(Batch(**entry) for entry in (tree or {}).get(task) or ()) for task in TASKS}
-    return BatchList(pseudonym_key=(tree or {}).get("pseudonym_key", ""), batches=batches)
+    try:
+        tree = (yaml.safe_load(workspace.batches.read_text()) if workspace.batches.exists() else {}) or {}
+        batches = {task: tuple(Batch(**entry) for entry in tree.get(task) or ()) for task in TASKS}
+        return BatchList(pseudonym_key=tree.get("pseudonym_key", ""), batches=batches)
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
+        raise StateError(
+            expected="data/batches.yaml as `ctloop add` wrote it",
+            got=f"something else ({type(error).__name__})",
+            hint="`git checkout -- data/batches.yaml`, then `ctloop add` of what came since",
+        ) from error
 
 
 def write_batches(workspace: Workspace, listed: BatchList) -> None:
@@ -94,5 +101,12 @@ def record_source(workspace: Workspace, task: Task, name: str, source: Source) -
 def _sources(workspace: Workspace) -> dict[str, dict[str, dict[str, str | None]]]:
     if not workspace.sources.exists():
         return {}
-    tree: dict[str, dict[str, dict[str, str | None]]] = json.loads(workspace.sources.read_text())
+    try:
+        tree: dict[str, dict[str, dict[str, str | None]]] = json.loads(workspace.sources.read_text())
+    except ValueError as error:
+        raise StateError(
+            expected=f"{workspace.sources.name} in the state folder as `ctloop add` wrote it",
+            got="something else",
+            hint="removing it, then `ctloop add` of each batch again",
+        ) from error
     return tree

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
-from components.adapters.readers import is_dicom, is_scan
+from components.adapters.readers import can_be_opened, is_dicom, is_scan
 from components.cohort.cases_table import CaseRow, CasesTable, parse_cases
 from components.cohort.task import Task
 from components.errors import InputError
@@ -91,6 +92,11 @@ class SourceFiles:
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return Batch(name=name, digest=digest, files=len(files))
 
+    def digest(self, sha256: Hash) -> str:
+        """One hash for all scans of the source, whatever the table says of them."""
+        scans = sorted({*self.claims, *self.unmapped})
+        return hashlib.sha256(json.dumps({file: sha256(file) for file in scans}).encode()).hexdigest()
+
     def _unmapped_units(self) -> list[Unit]:
         dicom = tuple(file for file in self.unmapped if is_dicom(self.root, file))
         units = [Unit(row=None, files=(file,)) for file in self.unmapped if file not in set(dicom)]
@@ -123,25 +129,38 @@ def open_source(source: Source, findings: Sequence[str]) -> SourceFiles:
 
 
 def hashes(root: Path) -> Hash:
-    """sha256 of files under ``root``, each computed once."""
+    """sha256 of files under ``root``, each computed once; a file that cannot be opened has none."""
     known: dict[str, str] = {}
 
     def sha256(file: str) -> str:
         if file not in known:
-            with (root / file).open("rb") as opened:
-                known[file] = hashlib.file_digest(opened, "sha256").hexdigest()
+            known[file] = _sha256(root / file) if can_be_opened(root / file) else ""
         return known[file]
 
     return sha256
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def _files(root: Path) -> tuple[str, ...]:
-    """Every file below ``root``, sorted, without hidden folders."""
+    """Every file below ``root``, sorted, without hidden folders; ``InputError`` for a folder that stays shut."""
     found = []
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=_raise_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(folder, name).relative_to(root).as_posix() for name in names]
     return tuple(sorted(found))
+
+
+def _raise_unreadable(error: OSError) -> NoReturn:
+    """Else its scans would be missing without a word."""
+    raise InputError(
+        expected="a source that can be read whole",
+        got=error.strerror or type(error).__name__,
+        hint="`find -L SOURCE ! -readable` for what may not be read",
+    ) from error
 
 
 def _text(path: Path) -> str:

@@ -6,9 +6,12 @@ from typing import Any
 
 import yaml
 
+from components.cohort.split import Side
 from components.cohort.task import Task
 from components.registry.ledger import LedgerEntry
 from pipelines.composition import MODEL_NAMES, Services
+from pipelines.held_out import frames_of
+from pipelines.turn import labelled_frames
 
 
 def gate_rows(services: Services, task: Task) -> list[dict[str, Any]]:
@@ -36,17 +39,22 @@ def drift_rows(services: Services, task: Task) -> list[dict[str, Any]]:
 
 
 def label_counts(services: Services, task: Task) -> dict[str, int]:
-    """Requests of the task by status, answers by whether they judge (audit) or teach, minutes of expert time."""
-    requests = services.store.requests(task=task)
-    answered = [request for request in requests if request.status == "answered"]
-    audit = sum(request.reason == "audit" for request in answered)
+    """Requests of the task by status; expert labels, asked for or given with the scans, by what they do."""
+    statuses = [request.status for request in services.store.requests(task=task)]
     return {
-        "opened": len(requests),
-        "answered": len(answered),
-        "open": sum(request.status == "open" for request in requests),
-        "labels_to_judge": audit,
-        "labels_to_teach": len(answered) - audit,
+        "opened": len(statuses),
+        "answered": statuses.count("answered"),
+        "open": statuses.count("open"),
+        "labels_to_judge": _expert_labels(services, task, "test"),
+        "labels_to_teach": _expert_labels(services, task, "train"),
     }
+
+
+def _expert_labels(services: Services, task: Task, side: Side) -> int:
+    """Frames (classification: cases) of the patients on this side that have an expert label."""
+    unit = "frame_id" if task == "segmentation" else "case_id"
+    ours = set(frames_of(services.workspace, task, side)[unit])
+    return len(ours & labelled_frames(services.workspace, task))
 
 
 def data_hashes(services: Services, task: Task) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -16,7 +17,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     jobs.demo, jobs.loop, jobs.add,
     stages.ingest, stages.prepare, stages.split, stages.pseudo_label, stages.train, stages.evaluate,
     registry.register, registry.gate, registry.promote, registry.rollback,
-    jobs.monitor, jobs.retrain, labeling.serve, jobs.doctor, jobs.phantoms,
+    jobs.monitor, jobs.retrain, labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -39,29 +40,46 @@ def main() -> None:
 
     switch_off_telemetry()
     _run_the_workspaces_own_code()
-    from components.errors import CtloopError
+    from pipelines.stage_command import one_line_errors
 
-    try:
-        app()
-    except CtloopError as error:
-        print(f"ctloop: {error}", file=sys.stderr)
-        sys.exit(1)
+    with one_line_errors("ctloop"):
+        _refuse_empty(sys.argv[1:])
+        app(prog_name="ctloop")
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """An empty value comes from a variable that is not set, and would be read as the default or as here."""
+    from components.errors import ParameterError
+
+    for before, value in zip(("ctloop", *arguments), arguments, strict=False):
+        if not value.strip() or re.fullmatch(r"--[a-z-]+=\s*", value):
+            raise ParameterError(
+                expected="a value for every option and argument",
+                got=f"an empty one after {before!r}" if not value.strip() else repr(value),
+                hint="leaving it out, or setting the variable that it comes from",
+            )
 
 
 def _run_the_workspaces_own_code() -> None:
     """A workspace runs its own code, so that dvc.yaml's dependencies on code tell the truth."""
     here = Path(__file__).resolve().parents[1]
-    named = [
-        value for flag, value in zip(sys.argv, sys.argv[1:], strict=False) if flag in ("--workspace", "-w")
-    ]
-    root = Path(named[-1] if named else ".").resolve()
+    root = named_workspace(sys.argv[1:]).resolve()
     if root != here and (root / "pipelines" / "cli.py").is_file() and not os.environ.get("CTLOOP_CODE"):
         os.environ["CTLOOP_CODE"] = str(root)
-        arguments = [
-            str(Path(a).resolve()) if a == (named[-1] if named else None) else a for a in sys.argv[1:]
-        ]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
-        os.execv(sys.executable, [sys.executable, "-m", "pipelines.cli", *arguments])  # noqa: S606
+        # -P: else -m would look into the current folder first, which may be another clone
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "pipelines.cli", *sys.argv[1:]])  # noqa: S606
+
+
+def named_workspace(words: Sequence[str]) -> Path:
+    """The workspace that a command line names, in any form that its option has; here unless it names one."""
+    named = "."
+    for word, following in zip(words, [*words[1:], "."], strict=True):
+        if word in ("--workspace", "-w"):
+            named = following
+        elif word.startswith(("--workspace=", "-w")):
+            named = word.removeprefix("--workspace=").removeprefix("-w")
+    return Path(named)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,9 @@ def check_outcome(summary: dict[str, Any]) -> None:
         for what, outcome in summary["bad_challengers"].items()
         if outcome != "refused"
     ]
+    unanswered = sum(request["status"] == "open" for request in summary["requests"])
+    if unanswered:
+        faults.append(f"labeling requests left unanswered: {unanswered}")
     if faults:
         raise StateError(
             expected="a loop that closes", got="; ".join(faults), hint="reading the gates in the report"
@@ -130,7 +133,7 @@ def print_table(summary: dict[str, Any], folder: Path) -> None:
         print(f"  champion         version {row['champion_before']} → {row['champion_after']}")
         print(f"  score            {before} → {after} ({UNITS[row['task']]}, same held-out patients)")
         print(
-            f"  labels spent     {row['labels_to_teach']} to teach, {row['labels_to_judge']} to judge (audit sample)"
+            f"  expert labels    {row['labels_to_teach']} to teach, {row['labels_to_judge']} to judge (audit sample)"
         )
         print(f"  drift            {drift}")
         print(f"  requests         {row['requests_opened']} opened, {row['requests_answered']} answered")

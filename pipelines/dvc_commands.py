@@ -18,6 +18,7 @@ from components.cohort.task import Task
 from components.errors import StateError
 
 STAGES = ("ingest", "prepare", "split", "pseudo_label", "train", "evaluate")
+_COMMITTED = ("data", "models", "pipelines/params.yaml", "dvc.lock")
 
 
 def repro(root: Path, targets: Sequence[str], *, env: dict[str, str] | None = None) -> tuple[str, ...]:
@@ -56,14 +57,29 @@ def add_version(root: Path, path: Path) -> str:
 
 
 def commit_data(root: Path, message: str) -> str:
-    """Commit data pointers, splits, metrics, parameters and the lock file; the commit's hash."""
-    run_quietly(root, "git", "add", "--", "data", "models", "pipelines/params.yaml")
-    if (root / "dvc.lock").exists():
-        run_quietly(root, "git", "add", "--", "dvc.lock")
-    if subprocess.run(("git", "diff", "--cached", "--quiet"), cwd=root, check=False).returncode:
-        identity = ("-c", "user.name=ctloop", "-c", "user.email=ctloop@localhost")
-        run_quietly(root, "git", *identity, "commit", "--quiet", "--no-verify", "-m", message)
+    """Commit data pointers, splits, metrics, parameters and the lock file; the commit's hash.
+
+    What else the user has staged stays staged, and is in no commit of ours.
+    """
+    run_quietly(root, "git", "add", "--", *(path for path in _COMMITTED if (root / path).exists()))
+    names = run_quietly(
+        root, "git", "diff", "--cached", "--name-only", "--no-renames", "-z", "--", *_COMMITTED
+    )
+    if changed := names.split("\0")[:-1]:
+        command = ("commit", "--quiet", "--no-verify", "-m", message, "--", *changed)
+        run_quietly(root, "git", "-c", "user.name=ctloop", "-c", "user.email=ctloop@localhost", *command)
     return head(root)
+
+
+def require_branch(root: Path) -> None:
+    """``StateError`` on a detached HEAD: commits made there are lost with the next checkout."""
+    found = subprocess.run(
+        ("git", "symbolic-ref", "--quiet", "HEAD"), cwd=root, capture_output=True, check=False
+    )
+    if found.returncode == 1:
+        raise StateError(
+            expected="a workspace on a branch", got="a detached HEAD", hint="`git switch -c our-hospital`"
+        )
 
 
 def head(root: Path) -> str:

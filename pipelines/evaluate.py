@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from components.cohort.task import Task
+from components.errors import ParameterError
 from components.models.prediction import Predictor
 from components.operations.calibrate import CalibrationFit, calibrate
 from components.operations.evaluate_classification import evaluate_classification
@@ -42,6 +43,14 @@ class EvaluateParams:
     draws: int
     level: float
     calibration_cases: int
+
+    def __post_init__(self) -> None:
+        if not (self.draws >= 1 and 0 < self.level < 1 and self.calibration_cases >= 0):
+            raise ParameterError(
+                expected="draws >= 1, 0 < level < 1, calibration_cases >= 0",
+                got=str(self),
+                hint="the shipped section `evaluate` of params.yaml",
+            )
 
 
 def evaluate(workspace: Workspace, task: Task) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from components.metrics.overlap import dice_per_structure
 from components.models.prediction import Predictor
 from components.operations.evaluate_classification import PROBABILITY
 from components.operations.evaluate_segmentation import DICE
 from components.operations.evaluation import Evaluation
+from components.operations.scoring import FRAME_ERRORS
 from components.volume.volume import LabelMap, Volume
 from pipelines.figures.canvas import save
 from pipelines.figures.intervals import draw_intervals
@@ -26,13 +29,18 @@ def segmentation_figures(
     load: Callable[[str], Volume],
     expert: Callable[[str], LabelMap | None],
 ) -> None:
-    """dice.png, hd95.png, overlays.png (worst, median and best judged frame), volume_curves.png."""
+    """dice.png, hd95.png, overlays.png (worst, median and best judged frame), volume_curves.png.
+
+    A frame on which the model fails counts in the intervals and has no picture.
+    """
     for name, unit in (("dice", "Dice"), ("hd95_mm", "HD95, mm")):
         figure = draw_intervals(evaluation.metrics[name], title=f"{unit} on held-out patients", unit=unit)
         save(figure, folder / f"{name.removesuffix('_mm')}.png")
-    if evaluation.frames["phase_percent"].notna().any():
-        save(draw_volume_curves(evaluation.frames, predictor.label_names), folder / "volume_curves.png")
-    overlays = [_overlay(frame, predictor, load, expert) for frame in _telling_frames(evaluation)]
+    predicted = _predicted(evaluation)
+    if predicted["phase_percent"].notna().any():
+        save(draw_volume_curves(predicted, predictor.label_names), folder / "volume_curves.png")
+    drawn = (_overlay(frame, predictor, load, expert) for frame in _telling_frames(predicted))
+    overlays = [overlay for overlay in drawn if overlay is not None]
     if overlays:
         save(draw_overlays(overlays, window_hu=WINDOWS_HU["segmentation"]), folder / "overlays.png")
 
@@ -50,9 +58,14 @@ def classification_figures(folder: Path, evaluation: Evaluation, label_names: tu
     save(figure, folder / "roc_and_calibration.png")
 
 
-def _telling_frames(evaluation: Evaluation) -> list[str]:
-    """Worst, median and best judged frame by mean Dice."""
+def _predicted(evaluation: Evaluation) -> pd.DataFrame:
+    """The frames that the model could predict: these have a scorecard."""
     table = evaluation.frames
+    return table[table["frame_id"].isin(evaluation.reference["frame_id"])]
+
+
+def _telling_frames(table: pd.DataFrame) -> list[str]:
+    """Worst, median and best judged frame by mean Dice."""
     judged = table[table["judged"].astype(bool)]
     if not len(judged):
         return []
@@ -67,10 +80,16 @@ def _overlay(
     predictor: Predictor,
     load: Callable[[str], Volume],
     expert: Callable[[str], LabelMap | None],
-) -> Overlay:
-    """Predicts the frame again: holding all label maps of a large test set would need more memory."""
+) -> Overlay | None:
+    """Predicts the frame again: holding all label maps of a large test set would need more memory.
+
+    ``None`` when the model fails this time.
+    """
     volume, truth = load(frame), expert(frame)
-    predicted = predictor.predict(volume).labels
+    try:
+        predicted = predictor.predict(volume).labels
+    except FRAME_ERRORS:
+        return None
     assert truth is not None
     assert predicted is not None
     values = [value for value in dice_per_structure(predicted, truth).values() if value == value]

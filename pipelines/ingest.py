@@ -28,13 +28,14 @@ from pipelines.label_names import finding_names, structure_names
 from pipelines.params import load_section
 from pipelines.progress import say, write_json
 from pipelines.pseudonym_key import pseudonym_key
+from pipelines.quarantined_paths import record_quarantined
 from pipelines.stage_command import run_stage
 from pipelines.workspace import Workspace
 
 Outcomes = Mapping[str, tuple[Outcome, ...]]
 """Batch → what became of its frames."""
 
-_FORMAT = 2  # raised when the same scans would give other files
+_FORMAT = 3  # raised when the same scans would give other files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,9 @@ def _read(
         findings=findings,
         known=known,
     )
-    return reader.read(files.units(task, batch.name), _journal(workspace, task, batch, stamp))
+    outcomes = reader.read(files.units(task, batch.name), _journal(workspace, task, batch, stamp))
+    record_quarantined(workspace, reader.quarantined)
+    return outcomes
 
 
 def _write(folder: Path, outcomes: Outcomes, stamps: Mapping[str, str]) -> None:
@@ -187,6 +190,8 @@ def _report(task: Task, outcomes: Outcomes) -> None:
     say(f"ingest {task}: {len(rows)} frames of {patients} patients, {len(turned_away)} quarantined")
     for item in turned_away:
         say(f"  quarantined {item['source']} ({item['batch']}): {item['reason']}")
+    if turned_away:
+        say("  which files these are: quarantined.json in the state folder, readable by its owner alone")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class BatchReader:
         structures: meaning of label values 1, 2, … where the cases table does not say.
         findings: names of the findings that a case may state.
         known: frame_id → row of all frames of earlier batches; grows with this one.
+        quarantined: pseudonym → path of what was turned away; grows.
     """
 
     root: Path = field(repr=False)
@@ -51,11 +52,15 @@ class BatchReader:
     structures: tuple[str, ...]
     findings: tuple[str, ...]
     known: dict[str, Mapping[str, Any]]
+    quarantined: dict[str, str] = field(default_factory=dict, repr=False)
 
     def read(self, units: tuple[Unit, ...], journal: IngestJournal) -> tuple[Outcome, ...]:
         """Every outcome in the order of reading; what ``journal`` has is not read again."""
         done = {key: outcome for key, outcome in journal.read().items() if self._is_there(outcome)}
         outcomes = list(done.values())
+        for (source, _), outcome in done.items():
+            if outcome.quarantine:
+                self._hide(source)
         for outcome in outcomes:
             self._remember(outcome)
         files = sum(len(unit.files) for unit in units)
@@ -107,10 +112,10 @@ class BatchReader:
         if self.task == "segmentation" and row.labels:
             names = dict(row.label_values) or dict(enumerate(self.structures, start=1))
             label_map = read_label_map(self.root / row.labels, names, frame.volume, frame.index)
-            shelf.put_label_map(entry["frame_id"], label_map, _expert(label_map_sha256(label_map)))
+            shelf.put_label_map(entry["frame_id"], label_map, _expert(label_map_sha256(label_map), row))
         stated = {name: row.findings.get(name) for name in self.findings}
         if self.task == "classification" and set(stated.values()) != {None}:
-            shelf.put_findings(entry["case_id"], stated, _expert(findings_sha256(stated)))
+            shelf.put_findings(entry["case_id"], stated, _expert(findings_sha256(stated), row))
 
     def _remember(self, outcome: Outcome) -> None:
         if outcome.row is not None:
@@ -126,10 +131,15 @@ class BatchReader:
         return outcome.row is None or (self.folder / "volumes" / f"{outcome.row['frame_id']}.b2nd").exists()
 
     def _quarantined(self, source: str, row: CaseRow | None, reason: str) -> Outcome:
-        """A path is shown only where the user's own table names it: folder names can name people."""
-        shown = row.path if row else pseudonym(self.key, "source", f"{self.batch}/{source}")
+        shown = self._hide(source) + (f" (row {row.line} of the cases table)" if row else "")
         return Outcome(row=None, quarantine=({"source": shown, "batch": self.batch, "reason": reason},))
 
+    def _hide(self, source: str) -> str:
+        """Its pseudonym: names of files and folders can name people, also where a table states them."""
+        name = pseudonym(self.key, "source", f"{self.batch}/{source}")
+        self.quarantined[name] = str(self.root / source)
+        return name
 
-def _expert(sha256: str) -> LabelSidecar:
-    return LabelSidecar(provenance="expert", label_sha256=sha256, annotator=_ANNOTATOR)
+
+def _expert(sha256: str, row: CaseRow) -> LabelSidecar:
+    return LabelSidecar(provenance="expert", label_sha256=sha256, annotator=row.labelled_by or _ANNOTATOR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -67,6 +67,7 @@ def import_labels(
         raise InputError(
             expected="a folder of answers", got=folder.name, hint="the folder that holds the files"
         )
+    minutes = check_minutes(None if minutes is None else str(minutes))
     report = ImportReport()
     door = AnswerDoor(workspace=workspace, store=store)
     tasks: set[Task] = set()
@@ -123,15 +124,29 @@ def _take_table(door: AnswerDoor, path: Path, by: Answerer) -> Iterator[tuple[st
     try:
         columns, rows = read_findings_table(path)
         check_columns(columns, door.finding_names)
+        if not rows:
+            raise InputError(expected="a row per answer", got="a header alone", hint="saving the table again")
     except InputError as error:
         yield "", str(error)
         return
     for number, row in enumerate(rows, start=2):
         try:
-            name = next((row[key].strip() for key in reversed(KEY_COLUMNS) if row.get(key, "").strip()), "")
             minutes = check_minutes(row.get("minutes"))
-            door.findings(name, row, by if minutes is None else replace(by, minutes=minutes))
+            door.findings(_name(row, door), row, by if minutes is None else replace(by, minutes=minutes))
         except InputError as error:
             yield f":{number}", str(error)
         else:
             yield f":{number}", None
+
+
+def _name(row: Mapping[str, str], door: AnswerDoor) -> str:
+    """The request that a row answers, else its case; both only where they are about the same case."""
+    case, request = (row.get(key, "").strip() for key in KEY_COLUMNS)
+    asked = door.find(request, "classification") if case and request else None
+    if asked is not None and asked.case_id != case:
+        raise InputError(
+            expected=f"case_id {asked.case_id}, which {request} asks about",
+            got=repr(case),
+            hint="correcting the row",
+        )
+    return request or case

@@ -6,12 +6,13 @@ import fcntl
 import functools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TextIO
 
 from components.errors import StateError
+from pipelines.job_history import recorded
 from pipelines.workspace import Workspace
 
 _HELD = "CTLOOP_LEASE"  # names the lease file to what runs under it, in this process and below
@@ -19,17 +20,18 @@ _Arguments = ParamSpec("_Arguments")
 
 
 @contextmanager
-def lease(path: Path, job: str) -> Iterator[None]:
+def lease(path: Path, job: str) -> Iterator[bool]:
     """Be the one job that writes where ``path`` lies; ``StateError`` names the job that does so already.
 
-    A job inside a job, also in a subprocess, runs under the lease of the outer one.
+    A job inside a job, also in a subprocess, runs under the lease of the outer one. Yields whether this is
+    the outer one.
 
     Args:
         path: of the lease, ``Workspace.lease``.
         job: as a person calls it, e.g. ``ctloop loop``.
     """
     if os.environ.get(_HELD) == str(path):
-        yield
+        yield False
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -39,22 +41,24 @@ def lease(path: Path, job: str) -> Iterator[None]:
         file.flush()
         os.environ[_HELD] = str(path)
         try:
-            yield
+            yield True
         finally:
             del os.environ[_HELD]
             file.truncate(0)
 
 
 def writes(job: str) -> Callable[[Callable[_Arguments, None]], Callable[_Arguments, None]]:
-    """For a verb with an option ``workspace``: it runs as the one job that writes there."""
+    """For a verb with an option ``workspace``: it runs as the one job that writes there, and is recorded."""
 
     def under_lease(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
         @functools.wraps(verb)
         def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
             root = kwargs.get("workspace")
             assert root is None or isinstance(root, Path)
-            with lease(Workspace.at(root).lease, job):
-                verb(*args, **kwargs)
+            workspace = Workspace.existing(root)
+            with lease(workspace.lease, job) as outermost:
+                with recorded(workspace, job) if outermost else nullcontext():
+                    verb(*args, **kwargs)
 
         return run
 

@@ -15,7 +15,7 @@ from pipelines.add import add
 from pipelines.answer_door import publish_waiting
 from pipelines.batch_list import read_batches
 from pipelines.composition import MODEL_NAMES, Services
-from pipelines.dvc_commands import commit_data, repro
+from pipelines.dvc_commands import commit_data, repro, require_branch
 from pipelines.params_override import override_params
 from pipelines.progress import say
 from pipelines.turn import Judged, ask_for_audit, judge_and_promote, labelled_frames, take_in, watch
@@ -54,6 +54,7 @@ def loop(
     from pipelines.loop_report import write_loop_report
 
     workspace = services.workspace
+    require_branch(workspace.root)
     _apply(services, cases or source / "cases.csv", params)
     print(add(workspace, source=source, cases=cases, tasks=tasks))
     publish_waiting(services)
@@ -106,7 +107,7 @@ def _words(outcome: TaskOutcome) -> str:
         return outcome.note
     judged = outcome.judged
     if judged.verdict is None:
-        return f"version {judged.version.version} is in use, nothing new to judge"
+        return judged.note
     return f"version {judged.version.version}, gate: {judged.verdict.outcome} ({judged.verdict.reason})"
 
 

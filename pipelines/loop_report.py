@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from components.cohort.labels import LabelSidecar
 from components.cohort.split import Split
 from components.cohort.task import Task
 from pipelines.books import drift_rows, gate_rows
@@ -18,6 +20,7 @@ from pipelines.figures.windows import WINDOWS_HU
 from pipelines.monitor import report_folder
 from pipelines.render import render
 from pipelines.requests import list_requests
+from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
     from components.models.prediction import Predictor
@@ -35,7 +38,7 @@ def write_loop_report(services: Services, outcomes: Sequence[TaskOutcome]) -> Pa
     requests = list_requests(services.store)
     page = folder / "index.html"
     page.write_text(render("loop.html", sections=sections, requests=requests))
-    kept = ("task", "cases", "patients", "quarantine", "gates", "drift", "novelty", "note")
+    kept = ("task", "cases", "patients", "labelled_by", "quarantine", "gates", "drift", "novelty", "note")
     summary = {"tasks": [{key: section[key] for key in kept} for section in sections], "requests": requests}
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     return page
@@ -53,12 +56,20 @@ def _section(services: Services, outcome: TaskOutcome) -> dict[str, Any]:
         "patients": int(frames["patient_id"].nunique()),
         "trained": len(split.patients("train")),
         "audited": len(split.patients("test")),
+        "labelled_by": _annotators(workspace, task),
         "quarantine": json.loads((workspace.ingested(task) / "quarantine.json").read_text()),
         "gates": gate_rows(services, task),
         "drift": drift_rows(services, task),
         "novelty": _novelty(services, outcome),
         "pictures": _pictures(services, task, frames) if in_use else [],
     }
+
+
+def _annotators(workspace: Workspace, task: Task) -> dict[str, int]:
+    """Who made the expert labels, and how many of them: who stands behind a model must be said."""
+    sidecars = (LabelSidecar.from_json(p.read_text()) for p in workspace.labels(task).glob("*.sidecar.json"))
+    who = Counter(found.annotator or "unnamed" for found in sidecars if found.provenance == "expert")
+    return dict(sorted(who.items()))
 
 
 def _novelty(services: Services, outcome: TaskOutcome) -> list[dict[str, Any]]:

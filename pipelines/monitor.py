@@ -20,8 +20,6 @@ from components.volume.volume import Volume
 from pipelines.params import load_section
 from pipelines.workspace import Workspace
 
-Keep = Callable[[Path, WindowReport], None]
-
 
 def monitor(
     workspace: Workspace,
@@ -34,29 +32,25 @@ def monitor(
     history: Sequence[bool] = (),
     excluded_patients: Collection[str] = (),
     familiar: pd.DataFrame | None = None,
-    frames: pd.DataFrame | None = None,
-    load: Callable[[str], Volume] | None = None,
-    keep: Sequence[Keep] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> WindowReport:
     """Monitor the prepared frames of ``batch``; the report lies in ``.ctloop/reports/monitor/TASK-BATCH``.
 
+    It is kept as an MLflow run with metrics and files, and as a run in the Evidently workspace, too.
+
     Args:
         workspace: whose prepared frames, parameters and stores to use.
         task: which model.
-        batch: which batch; with ``frames`` given only the report's name.
+        batch: which batch.
         predictor, model_version: the model in use and its name, e.g. ``ctloop-segmentation/3``.
         reference: scorecards of held-out patients, from the model's package.
         history: whether earlier windows of this model version raised an alarm, oldest first.
         excluded_patients: labelled or test patients, never asked about.
         familiar: scorecards that novelty is measured against; the reference unless given.
-        frames, load: other frames than the batch's prepared ones.
-        keep: what is done with report folder and report; by default an MLflow run and an Evidently report.
         progress: called with (frames done, frames in all).
     """
     params = load_section(MonitorParams, workspace.params, "monitor", task)
-    frames = _frames_of(workspace, task, batch) if frames is None else frames
-    load = load or _prepared_volume(workspace, task)
+    frames, load = _frames_of(workspace, task, batch), _prepared_volume(workspace, task)
     report = monitor_window(
         predictor=predictor,
         model_version=model_version,
@@ -69,52 +63,16 @@ def monitor(
         familiar=familiar,
         progress=progress,
     )
-    folder = report_folder(workspace, task, batch)
-    _write(folder, report, task, batch, params, load)
+    _write(report_folder(workspace, task, batch), report, task, batch, params, load)
     hashes = {"reference_sha256": _table_hash(reference), "frames_sha256": _table_hash(frames)}
-    for one in keep if keep is not None else default_stores(workspace, task, batch, params, hashes):
-        one(folder, report)
+    _log(workspace, report, task, batch, hashes)
+    _show(workspace, report, task, batch, params, hashes)
     return report
 
 
 def report_folder(workspace: Workspace, task: Task, batch: str) -> Path:
     """Where the report of a batch lies: scorecards.parquet, verdict.json, index.html."""
     return workspace.reports / "monitor" / f"{task}-{batch}"
-
-
-def default_stores(
-    workspace: Workspace, task: Task, batch: str, params: MonitorParams, hashes: Mapping[str, str]
-) -> tuple[Keep, Keep]:
-    """An MLflow run with metrics and files, and a run in the Evidently workspace."""
-
-    def log(folder: Path, report: WindowReport) -> None:
-        from components.adapters.mlflow_job_run import log_job_run
-
-        log_job_run(
-            uri=workspace.mlflow_uri,
-            artifacts=workspace.mlflow_artifacts,
-            experiment=f"ctloop-{task}/monitor",
-            name=f"monitor {batch}",
-            tags={**hashes, "model_version": report.model_version, "verdict": report.verdict.kind},
-            metrics=_numbers(report),
-            folder=folder,
-        )
-
-    def show(folder: Path, report: WindowReport) -> None:
-        from components.adapters.evidently_reports import save_drift_report
-
-        save_drift_report(
-            workspace.evidently,
-            project=f"ctloop-{task}",
-            name=f"{batch} seen by {report.model_version}",
-            verdict=report.verdict,
-            scorecards=report.scorecards,
-            thresholds=report.thresholds,
-            min_patients=params.drift.min_patients,
-            metadata={"batch": batch, "model_version": report.model_version, **hashes},
-        )
-
-    return log, show
 
 
 def verdict_json(report: WindowReport) -> dict[str, Any]:
@@ -171,6 +129,44 @@ def _page(
         distributions=drift_distributions(report.reference, report.scorecards, report.thresholds),
         embedding_map=drift_map(report.reference, report.scorecards),
         familiar=novelty_gallery(report.scorecards, load, task),
+    )
+
+
+def _log(
+    workspace: Workspace, report: WindowReport, task: Task, batch: str, hashes: Mapping[str, str]
+) -> None:
+    from components.adapters.mlflow_job_run import log_job_run
+
+    log_job_run(
+        uri=workspace.mlflow_uri,
+        artifacts=workspace.mlflow_artifacts,
+        experiment=f"ctloop-{task}/monitor",
+        name=f"monitor {batch}",
+        tags={**hashes, "model_version": report.model_version, "verdict": report.verdict.kind},
+        metrics=_numbers(report),
+        folder=report_folder(workspace, task, batch),
+    )
+
+
+def _show(
+    workspace: Workspace,
+    report: WindowReport,
+    task: Task,
+    batch: str,
+    params: MonitorParams,
+    hashes: Mapping[str, str],
+) -> None:
+    from components.adapters.evidently_reports import save_drift_report
+
+    save_drift_report(
+        workspace.evidently,
+        project=f"ctloop-{task}",
+        name=f"{batch} seen by {report.model_version}",
+        verdict=report.verdict,
+        scorecards=report.scorecards,
+        thresholds=report.thresholds,
+        min_patients=params.drift.min_patients,
+        metadata={"batch": batch, "model_version": report.model_version, **hashes},
     )
 
 

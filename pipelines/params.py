@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from pathlib import Path
@@ -27,9 +28,11 @@ def load_section(cls: type[T], path: Path, section: str, task: Task | None = Non
     """
     try:
         tree = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ParameterError(
-            expected=f"readable parameters at {path.name}", got=str(error), hint="`ctloop doctor`"
+            expected=f"readable parameters at {path.name}",
+            got=" ".join(str(error).split()),
+            hint="`ctloop doctor`",
         ) from error
     if not isinstance(tree, dict) or section not in tree:
         raise ParameterError(
@@ -89,9 +92,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         _expect(isinstance(value, dict), value, where, "a mapping")
         return {_convert(args[0], k, where): _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
     if hint is float:
-        return float(
-            _expect(isinstance(value, int | float) and not isinstance(value, bool), value, where, "a number")
-        )
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(_expect(is_number and math.isfinite(value), value, where, "a number"))
     if hint is int:
         return _expect(isinstance(value, int) and not isinstance(value, bool), value, where, "a whole number")
     if hint in (str, bool):

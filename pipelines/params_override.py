@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from components.errors import ParameterError
 
@@ -18,7 +19,15 @@ def override_params(path: Path, values: Path) -> bool:
     """
     yaml = YAML()
     yaml.width = 120
-    tree, wanted = yaml.load(path.read_text()), YAML(typ="safe").load(values.read_text())
+    yaml.indent(mapping=2, sequence=4, offset=2)  # as the shipped file has it
+    try:
+        tree, wanted = yaml.load(path.read_text()), YAML(typ="safe").load(values.read_text())
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ParameterError(
+            expected=f"readable parameters in {path.name} and {values.name}",
+            got=" ".join(str(error).split()),
+            hint="correcting the file",
+        ) from error
     if not isinstance(wanted, dict):
         raise ParameterError(
             expected=f"a mapping in {values.name}", got=type(wanted).__name__, hint="`stage: {…}`"

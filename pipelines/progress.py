@@ -41,6 +41,14 @@ class Journal:
     def done(self, name: str) -> bool:
         return name in self._content["steps"]
 
+    def highest(self, name: str, value: int) -> int:
+        """The largest ``value`` ever given for ``name``, by this process or an earlier one."""
+        kept: dict[str, int] = self._content.setdefault("highest", {})
+        if name not in kept or value > kept[name]:
+            kept[name] = value
+            write_json(self.path, self._content)
+        return kept[name]
+
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[dict[str, Any]]:
         """Show ``title``, time the block, record the JSON-able dictionary that it fills."""

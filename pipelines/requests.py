@@ -13,7 +13,7 @@ from typing import Any
 from components.adapters.blosc_store import load_label_map, load_volume
 from components.adapters.nifti_writer import write_nifti_labels, write_nifti_volume
 from components.cohort.task import Task
-from components.errors import InputError
+from components.errors import InputError, ParameterError
 from components.labeling.request import LabelingRequest, Status
 from components.labeling.request_row import request_row
 from components.labeling.request_store import RequestStore
@@ -41,6 +41,18 @@ class RequestsParams:
         default_factory=lambda: {"segmentation": 30.0, "classification": 5.0}
     )
     due_days: int = 14
+
+    def __post_init__(self) -> None:
+        if (
+            self.frames_per_case < 1
+            or not 0 <= self.due_days <= 3650
+            or min(self.budget_minutes.values()) < 0
+        ):
+            raise ParameterError(
+                expected="frames_per_case >= 1, 0 <= due_days <= 3650, budget_minutes >= 0",
+                got=str(self),
+                hint="the shipped section `requests` of params.yaml",
+            )
 
 
 def list_requests(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from components.cohort.task import Task
 from pipelines.answer_door import publish_waiting
 from pipelines.composition import Services
-from pipelines.dvc_commands import commit_data, repro, stages_of
+from pipelines.dvc_commands import commit_data, repro, require_branch, stages_of
 from pipelines.temporary_clone import bring_back, temporary_clone
 from pipelines.workspace import Workspace
 
@@ -16,6 +16,7 @@ def retrain(workspace: Workspace, task: Task) -> tuple[str, ...]:
     Their data version is made and committed first; the outcome becomes one more commit on the workspace's
     branch. Killed half-way, it is simply called again: finished stages come from the DVC cache.
     """
+    require_branch(workspace.root)
     publish_waiting(Services(workspace))
     commit_data(workspace.root, f"Data version for retraining the {task} model")
     with temporary_clone(workspace, f"retrain-{task}") as clone:

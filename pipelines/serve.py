@@ -41,6 +41,10 @@ class ServeParams:
 
     port: int = 8517
 
+    def __post_init__(self) -> None:
+        if not 0 < self.port < 65536:
+            raise ParameterError(expected="a port from 1 to 65535", got=str(self.port), hint="8517")
+
 
 class WorkspaceDesk:
     """Implements ``dashboards.desk.Desk`` on a workspace's files."""

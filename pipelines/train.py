@@ -88,18 +88,16 @@ def _train_classification(workspace: Workspace) -> None:
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
     data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
 
+    start = workspace.root / params.plan.start if params.plan.start else None
+
     def run(checkpoints: Path, on_epoch: Epoch) -> Trained:
         network, curves = train_classification(
-            data.examples,
-            params.plan,
-            data.label_names,
-            checkpoints=checkpoints,
-            start=workspace.root / params.plan.start if params.plan.start else None,
+            data.examples, params.plan, data.label_names, checkpoints=checkpoints, start=start,
             on_epoch=on_epoch,
-        )
+        )  # fmt: skip
         return network, describe(network, params.plan, data.label_names, data.spacing_mm), curves
 
-    _logged(workspace, "classification", params, data, run)
+    _logged(workspace, "classification", params, data, run, start=start)
 
 
 def _logged(
@@ -108,6 +106,8 @@ def _logged(
     params: TrainParams,
     data: TrainingSet[Any],
     run: Callable[[Path, Epoch], Trained],
+    *,
+    start: Path | None = None,
 ) -> None:
     """Run the training inside an MLflow run; the run's id and times stay out of the stage's outputs."""
     from components.adapters.training_log import training_run
@@ -115,6 +115,8 @@ def _logged(
 
     parameters = dataclasses.asdict(params)
     hashes = {"data_sha256": data.data_sha256, "label_set_sha256": data.label_set_sha256}
+    if start is not None and start.is_file():
+        hashes["start_sha256"] = hashlib.sha256(start.read_bytes()).hexdigest()
     key = training_key(parameters, hashes)
     checkpoints = workspace.checkpoints(task) / key[:16]
     say(f"train {task}: {data.counts()} labels of {data.patients()} patients")

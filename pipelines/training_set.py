@@ -60,7 +60,7 @@ def segmentation_set(
     rows = training_rows(workspace, "segmentation")
     folders = (workspace.labels("segmentation"), workspace.pseudo("segmentation"))
     labels = {str(frame): _first_label(str(frame), folders, provenances) for frame in rows["frame_id"]}
-    rows = rows[[labels[str(frame)] is not None for frame in rows["frame_id"]]]
+    rows = rows[rows["frame_id"].isin([frame for frame, found in labels.items() if found is not None])]
     cached = _fits(rows, cache_mb)
     prepared = workspace.prepared("segmentation") / "frames"
     names: dict[int, str] = {}

@@ -13,16 +13,18 @@ from components.cohort.split import Split
 from components.cohort.task import Task
 from components.labeling.request import LabelingRequest, Reason
 from components.models.prediction import Predictor
+from components.operations.alias_moves import last_move
 from components.operations.audit_sample import frames_to_audit
 from components.operations.monitor_window import WindowReport
 from components.operations.open_requests import open_requests
 from components.operations.register_model import subject_of
 from components.operations.scoring import score_cases
+from components.registry.ledger import Ledger
 from components.registry.registry import ModelVersion
 from components.registry.verdict import Verdict
 from components.volume.volume import LabelMap, Volume
 from pipelines.composition import MODEL_NAMES, Services
-from pipelines.dvc_commands import add_version, repro
+from pipelines.dvc_commands import repro
 from pipelines.gate import gate
 from pipelines.held_out import frames_of, is_expert
 from pipelines.monitor import monitor
@@ -39,11 +41,15 @@ Clock = Callable[[], datetime.datetime]
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A version and its gate; ``verdict`` is ``None`` for one that is champion already."""
+    """A version and its gate.
+
+    ``verdict`` is ``None`` for one that is or was champion; ``note`` then says what became of it.
+    """
 
     version: ModelVersion
     verdict: Verdict | None
     promoted: bool
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,14 +62,7 @@ class Watched:
 
 def take_in(services: Services, tasks: Sequence[Task]) -> tuple[str, ...]:
     """Ingest, prepare and split what was added; the stages that ran."""
-    workspace = services.workspace
-    for folder in map(workspace.answers, tasks):
-        if not folder.with_name("answers.dvc").exists():
-            # DVC needs the folder of answers before the first answer.
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / ".keep").touch()
-            add_version(workspace.root, folder)
-    return repro(workspace.root, [f"split@{task}" for task in tasks])
+    return repro(services.workspace.root, [f"split@{task}" for task in tasks])
 
 
 def judge_and_promote(services: Services, task: Task, *, automatic: bool = True) -> Judged:
@@ -72,13 +71,23 @@ def judge_and_promote(services: Services, task: Task, *, automatic: bool = True)
     registry, ledger = services.registry, services.store
     version = register(services.workspace, task, registry, ledger, name=name)
     if {"champion", "previous"} & set(version.aliases):
-        return Judged(version=version, verdict=None, promoted=False)
+        note = _what_became_of(version, services.version_in_use(task), ledger)
+        return Judged(version=version, verdict=None, promoted=False, note=note)
     verdict = gate(
         services.workspace, task, registry, ledger, name=name, load_predictor=services.load_predictor
     )
     if verdict.accepted and automatic:
         promote(registry, ledger, name=name)
     return Judged(version=version, verdict=verdict, promoted=verdict.accepted and automatic)
+
+
+def _what_became_of(version: ModelVersion, in_use: ModelVersion, ledger: Ledger) -> str:
+    """Of a version that was trained again, bit by bit, and is champion or the champion before."""
+    if version.version == in_use.version:
+        return f"version {version.version} is in use, nothing new to judge"
+    last = last_move(ledger, version.name)
+    left = "rolled back" if last is not None and last.kind == "rollback" else "replaced"
+    return f"version {version.version} was {left}, version {in_use.version} is in use"
 
 
 def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:
@@ -139,6 +148,7 @@ def ask_for_audit(services: Services, task: Task, *, now: Clock) -> tuple[Labeli
     split = Split.from_json(workspace.split(task).read_text())
     asked = frames_to_audit(
         pd.read_parquet(workspace.prepared(task) / "frames.parquet"),
+        task=task,
         audited=split.patients("test"),
         labelled=labelled_frames(workspace, task),
         frames_per_case=params.frames_per_case,

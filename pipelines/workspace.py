@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.cohort.task import Task
+from components.errors import StateError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,18 @@ class Workspace:
         """The workspace at ``root`` (default: current folder), with its state from ``CTLOOP_STATE``."""
         root = (root or Path.cwd()).resolve()
         return Workspace(root=root, state=Path(os.environ.get("CTLOOP_STATE") or root / ".ctloop").resolve())
+
+    @staticmethod
+    def existing(root: Path | None = None) -> Workspace:
+        """As ``at``; ``StateError`` where there is no clone, before anything is written there."""
+        workspace = Workspace.at(root)
+        if not workspace.params.is_file() or not (workspace.root / "dvc.yaml").is_file():
+            raise StateError(
+                expected="a workspace: a clone of this repository",
+                got=f"the folder {workspace.root.name!r}",
+                hint="going there, or `--workspace DIR`",
+            )
+        return workspace
 
     # --- in git
     @property
@@ -76,6 +89,11 @@ class Workspace:
     def sources(self) -> Path:
         """Batch name → folder and cases table of the original scans; never in git."""
         return self.state / "sources.json"
+
+    @property
+    def quarantined(self) -> Path:
+        """Pseudonym → path of each quarantined source; never in git."""
+        return self.state / "quarantined.json"
 
     @property
     def lease(self) -> Path:

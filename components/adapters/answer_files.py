@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.adapters.image_frames import MOST_VOXELS
 from components.adapters.ras_affine import geometry_from_ras
 from components.adapters.unreadable import damage
 from components.errors import InputError
@@ -19,7 +20,6 @@ from components.labeling.drawn_label_map import DrawnLabelMap
 from components.volume.geometry import Geometry
 
 LABEL_MAP_ENDINGS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
-_MOST_VOXELS = 2**30  # larger than any CT; a header can promise more than memory holds
 
 
 def read_drawn_label_map(path: Path) -> DrawnLabelMap:
@@ -39,19 +39,21 @@ def read_findings_table(path: Path) -> tuple[tuple[str, ...], tuple[Mapping[str,
     """The column names and the rows of a CSV with ``,`` or ``;``; ``InputError`` when it is no table."""
     with _reading(path):
         text = path.read_text(encoding="utf-8-sig")
-    first = text.split("\n", 1)[0]
-    reader = csv.DictReader(text.splitlines(), delimiter=";" if first.count(";") > first.count(",") else ",")
-    columns = tuple(name.strip() for name in reader.fieldnames or ())
-    reader.fieldnames = columns
-    rows = []
-    for number, row in enumerate(reader, start=2):
-        if None in row or None in row.values():
-            raise InputError(
-                expected=f"{len(columns)} cells in line {number} of {path.name}",
-                got="fewer or more",
-                hint="saving the table again as CSV",
-            )
-        rows.append({str(key): str(value) for key, value in row.items()})
+        first = text.split("\n", 1)[0]
+        reader = csv.DictReader(
+            text.splitlines(), delimiter=";" if first.count(";") > first.count(",") else ",", strict=True
+        )
+        columns = tuple(name.strip() for name in reader.fieldnames or ())
+        reader.fieldnames = columns
+        rows = []
+        for number, row in enumerate(reader, start=2):
+            if None in row or None in row.values():
+                raise InputError(
+                    expected=f"{len(columns)} cells in line {number} of {path.name}",
+                    got="fewer or more",
+                    hint="saving the table again as CSV",
+                )
+            rows.append({str(key): str(value) for key, value in row.items()})
     return columns, tuple(rows)
 
 
@@ -114,7 +116,7 @@ def _flatten(voxels: npt.NDArray[Any], header: Mapping[str, str]) -> tuple[npt.N
 
 def _three_sizes(sizes: tuple[int, ...]) -> tuple[int, int, int]:
     kept = sizes[:3] if all(size == 1 for size in sizes[3:]) else sizes
-    if len(kept) != 3 or np.prod(kept, dtype=np.float64) > _MOST_VOXELS:
+    if len(kept) != 3 or np.prod(kept, dtype=np.float64) > MOST_VOXELS:
         raise InputError(
             expected="one 3D label map", got=f"sizes {sizes}", hint="saving the segmentation of one frame"
         )
@@ -129,9 +131,10 @@ def _first_three(direction: tuple[float, ...], dimensions: int) -> npt.NDArray[n
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Readers raise many kinds of error for a damaged file; each becomes one sentence without a path."""
+    damaged: tuple[type[Exception], ...] = (*damage(), csv.Error)
     try:
         yield
-    except damage() as error:
+    except damaged as error:
         raise InputError(
             expected=f"a readable {path.suffix.lstrip('.')} file in {path.name}",
             got=type(error).__name__,

@@ -19,7 +19,7 @@ import blosc2
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import GeometryError, InputError
+from components.errors import GeometryError, InputError, StateError
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 
@@ -32,7 +32,7 @@ _READING = blosc2.DParams(nthreads=1)
 
 
 def save_volume(path: Path, volume: Volume) -> None:
-    """Write ``volume`` to ``path`` atomically; its folder is made."""
+    """Write ``volume`` to ``path`` atomically; its folder is made. ``StateError`` when there is no room."""
     _save(path, volume.voxels_hu, {"kind": "volume", "affine": volume.geometry.affine.tolist()})
 
 
@@ -100,6 +100,10 @@ def _save(path: Path, voxels: npt.NDArray[Any], meta: dict[str, Any]) -> None:
         array.schunk.vlmeta[_KEY] = json.dumps(meta, sort_keys=True)
         del array
         os.replace(unfinished, path)
+    except RuntimeError as error:  # all that blosc2 says of a full disk
+        raise StateError(
+            expected=f"room to write {path.name}", got="a failed write", hint="freeing disk: `ctloop doctor`"
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ _TAGS = [
     "TemporalPositionIdentifier",
 ]  # fmt: skip
 _PLACE_MM = 0.01
+_ROUNDED = 0.01  # direction cosines are written with few digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,8 @@ class SliceHeader:
 
     Args:
         file: relative to the batch folder.
-        position, orientation, spacing: as in ``SliceStack``; ``None`` when missing or not finite.
+        position, orientation, spacing: as in ``SliceStack``; ``None`` when missing, not finite, or
+            an orientation that is no two directions at right angles.
         frames: Number of Frames, 1 for a classic slice.
         samples: Samples per Pixel.
     """
@@ -77,14 +83,24 @@ class SliceHeader:
         )
 
 
+@contextmanager
+def discreet() -> Iterator[None]:
+    """Without pydicom's warnings: they quote the values, identifiers among them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def read_header(root: Path, file: str) -> SliceHeader | Rejected:
     """The header of ``root / file``, or why there is none."""
     try:
-        dataset: Any = pydicom.dcmread(root / file, stop_before_pixels=True, specific_tags=_TAGS)
+        with discreet():
+            dataset: Any = pydicom.dcmread(root / file, stop_before_pixels=True, specific_tags=_TAGS)
     except Exception as error:  # broad as below
         return Rejected(source=file, reason=f"unreadable DICOM header ({type(error).__name__})")
     try:
-        return _header(file, dataset)
+        with discreet():
+            return _header(file, dataset)
     except Exception as error:
         # pydicom decodes a value when it is asked for, and a damaged one raises anything from struct.error to
         # NotImplementedError; no such file may stop a batch
@@ -105,7 +121,7 @@ def _header(file: str, dataset: Any) -> SliceHeader:
         modality=_text(dataset, "Modality"),
         image_type=(image_type,) if isinstance(image_type, str) else tuple(str(v) for v in image_type),
         position=_numbers(dataset, "ImagePositionPatient", 3),
-        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
+        orientation=_directions(dataset),
         spacing=_numbers(dataset, "PixelSpacing", 2),
         rows=int(dataset.get("Rows") or 0),
         columns=int(dataset.get("Columns") or 0),
@@ -155,6 +171,18 @@ def _numbers(dataset: Any, name: str, count: int) -> tuple[float, ...] | None:
     return numbers if all(np.isfinite(numbers)) else None
 
 
+def _directions(dataset: Any) -> tuple[float, ...] | None:
+    """Of rows and columns: unit vectors at right angles, or ``None``."""
+    numbers = _numbers(dataset, "ImageOrientationPatient", 6)
+    if numbers is None:
+        return None
+    area = float(np.linalg.norm(np.cross(numbers[:3], numbers[3:])))
+    return numbers if abs(area - 1.0) < _ROUNDED else None
+
+
 def _date(text: str) -> str:
     """DICOM ``YYYYMMDD`` as ISO; empty when it is anything else."""
-    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isdigit() else ""
+    try:
+        return datetime.strptime(text, "%Y%m%d").date().isoformat() if len(text) == 8 else ""
+    except ValueError:
+        return ""

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from components.adapters.dicom_header import SliceHeader, read_header
+from components.adapters.dicom_header import SliceHeader, discreet, read_header
 from components.adapters.unreadable import reason_of
 from components.cohort.cardiac_phase import percent_in, phases, without_percent
 from components.cohort.scan import FrameKey, Rejected, ScannedFrame
+from components.errors import InputError
 from components.volume.hounsfield import to_hounsfield
 from components.volume.resample import AIR_HU
-from components.volume.slice_stack import SliceStack, grid, problems
+from components.volume.slice_stack import SliceStack, grid, is_orthonormal, problems
 from components.volume.volume import Volume
 
 
@@ -74,7 +75,11 @@ def _read_series(
         yield Rejected(source=slices[0].file, reason="; ".join(reasons), files=len(slices))
         return
     normal = _stack(slices[:1]).normal
-    groups = phases([h.phase_attributes(normal) for h in slices])
+    try:
+        groups = phases([h.phase_attributes(normal) for h in slices])
+    except InputError as error:
+        yield Rejected(source=slices[0].file, reason=reason_of(error), files=len(slices))
+        return
     for index, phase in enumerate(groups):
         frame = [slices[i] for i in groups[phase]]
         if (frame[0].file, index) in done:
@@ -97,6 +102,9 @@ def _whole_series_problems(slices: Sequence[SliceHeader]) -> list[str]:
     without_place = sum(h.position is None or h.orientation is None or h.spacing is None for h in slices)
     if without_place:
         return [f"no position, orientation or pixel spacing in {without_place} of {len(slices)} slices"]
+    crooked = sum(h.orientation is not None and not is_orthonormal(h.orientation) for h in slices)
+    if crooked:
+        return [f"row and column directions that are not orthonormal in {crooked} of {len(slices)} slices"]
     if len({h.patient_id for h in slices}) > 1:
         return ["several patients under one series UID"]
     uids = Counter(h.sop_uid for h in slices)
@@ -147,11 +155,17 @@ def _stack(slices: Sequence[SliceHeader]) -> SliceStack:
 
 def _pixels_hu(root: Path, header: SliceHeader) -> npt.NDArray[np.float32]:
     """``(rows, columns)`` after the modality transform (PS3.3 C.11.1); padding becomes air."""
-    dataset: Any = pydicom.dcmread(root / header.file)
-    stored = dataset.pixel_array
-    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+    with discreet():
+        dataset: Any = pydicom.dcmread(root / header.file)
+        stored = dataset.pixel_array
+        slope, intercept = _stated(dataset, "RescaleSlope", 1.0), _stated(dataset, "RescaleIntercept", 0.0)
+        padding = dataset.get("PixelPaddingValue")
     values = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-    padding = dataset.get("PixelPaddingValue")
     if padding is not None:
         values[stored == padding] = AIR_HU
     return np.asarray(values, dtype=np.float32)
+
+
+def _stated(dataset: Any, name: str, otherwise: float) -> float:
+    value = dataset.get(name)
+    return otherwise if value is None or value == "" else float(value)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 — the name its own documentation uses
 
-from components.adapters.image_frames import ImageFrames
+from components.adapters.image_frames import ImageFrames, check_size
 from components.errors import InputError
 from components.volume.geometry import Geometry
 
@@ -27,6 +27,7 @@ def open_itk(path: Path) -> ImageFrames:
     if reader.GetDimension() not in (3, 4):
         raise _refused("three axes, or four with the phases last", f"{reader.GetDimension()} axes")
     size = [int(n) for n in reader.GetSize()]
+    check_size(size[:3])
     if reader.GetDimension() == 3:
         image = reader.Execute()
         return ImageFrames(geometry=_geometry(image), count=1, voxels=lambda _: _array(image))

@@ -89,10 +89,10 @@ class MlflowRegistry:
             if alias in self._aliases(name):
                 self._client.delete_registered_model_alias(name, alias)
             return
-        if version not in {known.version for known in self.versions(name)}:
-            raise StateError(
-                expected=f"a registered version of {name}", got=str(version), hint="`ctloop models`"
-            )
+        known = [found.version for found in self.versions(name)]
+        if version not in known:
+            hint = f"one of {', '.join(map(str, known))}" if known else "`ctloop register` first"
+            raise StateError(expected=f"a registered version of {name}", got=str(version), hint=hint)
         self._client.set_registered_model_alias(name, alias, str(version))
 
     def fetch(self, version: ModelVersion) -> Path:

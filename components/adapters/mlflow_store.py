@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from components.adapters.mlflow_quiet import quiet_mlflow
+from components.errors import StateError
 
 _SQLITE = "sqlite:///"
 
@@ -19,13 +20,31 @@ def sqlite_file(url: str) -> Path | None:
 def ensure_store(uri: str) -> None:
     """Make the SQLite file of ``uri`` if it is missing; other stores are left to their servers.
 
+    ``StateError`` when the store cannot be opened.
+
     MLflow builds its schema by some seventy migrations in seconds, and a process killed among them leaves a
     file that no later one can open. So they run on a file beside, which is linked into place when complete.
     """
     quiet_mlflow()
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # 7, the default, take four minutes
     path = sqlite_file(uri)
-    if path is None or path.exists():
-        return
+    if path is not None and not path.exists():
+        _make(path)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise StateError(
+            expected="an MLflow store that can be opened",
+            got=str(error).splitlines()[0][:200],
+            hint="checking CTLOOP_MLFLOW_URI and that the server runs, or restoring mlflow.db",
+        ) from error
+
+
+def _make(path: Path) -> None:
     from mlflow import MlflowClient
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 
-from components.adapters.image_frames import ImageFrames
+from components.adapters.image_frames import ImageFrames, check_size
 from components.adapters.ras_affine import geometry_from_ras
 from components.errors import InputError
 
@@ -29,6 +29,7 @@ def open_nifti(path: Path) -> ImageFrames:
         shape = shape[:-1]
     if len(shape) not in (3, 4):
         raise _refused("three axes, or four with the phases last", f"{len(image.shape)} axes")
+    check_size(shape[:3])
     if image.get_data_dtype().fields is not None:
         raise _refused("one number per voxel", "colour")
     if int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:

@@ -19,4 +19,5 @@ def ras_affine(geometry: Geometry) -> Affine:
 def geometry_from_ras(shape_xyz: tuple[int, int, int], affine: Affine) -> Geometry:
     """The inverse of ``ras_affine``."""
     x, y, z = shape_xyz
-    return Geometry(shape=(z, y, x), affine=(_LPS_TO_RAS @ affine)[:, _XYZ])
+    with np.errstate(invalid="ignore"):  # a damaged affine holds anything; Geometry says what is wrong
+        return Geometry(shape=(z, y, x), affine=(_LPS_TO_RAS @ affine)[:, _XYZ])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -66,10 +67,17 @@ def is_scan(file: str) -> bool:
     return Path(file).suffix.lower() not in _NO_SCANS
 
 
+def can_be_opened(path: Path) -> bool:
+    """Whether there is a file to read: no link into nowhere, no pipe, nothing that others keep to themselves."""
+    return path.is_file() and os.access(path, os.R_OK)
+
+
 def is_dicom(root: Path, file: str) -> bool:
     """Whether ``file`` bears the mark of DICOM PS3.10 section 7.1, or a name that promises it."""
     if Path(file).suffix.lower() in (".dcm", ".ima"):
         return True
+    if not can_be_opened(root / file):
+        return False
     with (root / file).open("rb") as opened:
         return opened.read(132)[128:] == b"DICM"
 
@@ -85,8 +93,13 @@ def read_source(
         min_slices: least number of voxels along every axis.
         done: frames to pass over, by source and index.
     """
-    images = [file for file in sorted(files) if _opener(file)]
-    others = [file for file in sorted(files) if not _opener(file)]
+    there = [file for file in sorted(files) if can_be_opened(root / file)]
+    for file in sorted(set(files) - set(there)):
+        yield Rejected(
+            source=file, reason="cannot be opened: a dangling link, no plain file, or not readable"
+        )
+    images = [file for file in there if _opener(file)]
+    others = [file for file in there if not _opener(file)]
     for file in images:
         yield from _read_image(root, file, min_slices, done)
     dicom = [file for file in others if is_dicom(root, file)]
@@ -137,6 +150,12 @@ def _label_map(image: ImageFrames, names: Mapping[int, str], volume: Volume, ind
     labels = np.zeros(values.shape, dtype=np.uint8)
     for value in names:
         labels[values == value] = value
+    if not labels.any() or (values < 0).any() or not np.array_equal(values, np.floor(values)):
+        raise InputError(
+            expected=f"whole numbers from 0 up, some of them {', '.join(map(str, names))}",
+            got="other voxels",
+            hint="a label map, and the column label_values for what its values mean",
+        )
     return LabelMap(labels=labels, geometry=volume.geometry, names=names)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, insert, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from components.adapters.sql_engine import reading, writing
@@ -71,7 +70,7 @@ class SqlRequests:
             found = _expect(connection, request_id)
             if found.status == "answered" and found.label_sha256 == label_sha256:
                 return found
-            if found.status in ("superseded", "cancelled"):
+            if found.status == "cancelled":
                 raise _not_open(found)
             again = found.status == "answered"
             change = {"status": "answered", "label_sha256": label_sha256, "answered_at": self._now()}
@@ -80,15 +79,15 @@ class SqlRequests:
             self._audit(connection, annotator, "replace_answer" if again else "answer", request_id, detail)
             return changed
 
-    def close_request(self, request_id: str, status: Status, *, because: str) -> LabelingRequest:
+    def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:
         with writing(self._engine) as connection:
             found = _expect(connection, request_id)
-            if found.status == status:
+            if found.status == "cancelled":
                 return found
-            if found.status != "open" or status not in ("superseded", "cancelled"):
+            if found.status != "open":
                 raise _not_open(found)
-            changed = self._change(connection, request_id, {"status": status})
-            self._audit(connection, "ctloop", f"request_{status}", request_id, {"because": because})
+            changed = self._change(connection, request_id, {"status": "cancelled"})
+            self._audit(connection, "ctloop", "cancel_request", request_id, {"because": because})
             return changed
 
     def record_label_set(self, request_ids: Sequence[str], version: str) -> None:
@@ -96,16 +95,6 @@ class SqlRequests:
             for request_id in request_ids:
                 self._change(connection, request_id, {"label_set_version": version})
                 self._audit(connection, "ctloop", "label_set", request_id, {"version": version})
-
-    def claim(self, request_id: str, holder: str, *, minutes: float) -> bool:
-        now = self._now()
-        until = (datetime.fromisoformat(now) + timedelta(minutes=minutes)).isoformat(timespec="seconds")
-        column = _REQUESTS.c
-        free = or_(column.claimed_by.is_(None), column.claimed_by == holder, column.claimed_until < now)
-        query = update(_REQUESTS).where(column.id == request_id, column.status == "open", free)
-        with writing(self._engine) as connection:
-            _expect(connection, request_id)
-            return connection.execute(query.values(claimed_by=holder, claimed_until=until)).rowcount == 1
 
     def _change(self, connection: Connection, request_id: str, values: dict[str, Any]) -> LabelingRequest:
         connection.execute(update(_REQUESTS).where(_REQUESTS.c.id == request_id).values(**values))

@@ -15,12 +15,12 @@ from components.adapters.sql_tables import AuditRow, JobRow, LedgerRow
 from components.errors import StateError
 from components.registry.ledger import EntryKind, LedgerEntry
 
-JobStatus = Literal["running", "done", "failed", "refused"]
+JobStatus = Literal["running", "done", "failed", "refused", "interrupted"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobRun:
-    """One run of a job; ``ended`` is ``None`` while it runs, or when it was killed."""
+    """One run of a job; ``ended`` is ``None`` while it runs, and of a killed one until the next job starts."""
 
     id: int
     kind: str
@@ -75,6 +75,12 @@ class SqlStore(SqlRequests):
                 raise StateError(expected="the number of a job run", got=str(job), hint="start_job's answer")
             values = {"ended": self._now(), "status": status, "detail": {**found, **(detail or {})}}
             connection.execute(update(JobRow).where(JobRow.id == job).values(**values))
+
+    def end_interrupted_jobs(self) -> None:
+        """End what still says it runs; for the one job that may write now, so that nothing else can."""
+        ended = {"status": "interrupted", "ended": self._now()}
+        with writing(self._engine) as connection:
+            connection.execute(update(JobRow).where(JobRow.status == "running").values(**ended))
 
     def jobs(self, kind: str | None = None) -> tuple[JobRun, ...]:
         """In the order of starting."""

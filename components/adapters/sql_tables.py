@@ -52,8 +52,6 @@ class RequestRow(Base):
     label_sha256: Mapped[str | None] = mapped_column(String(64))
     label_set_version: Mapped[str | None] = mapped_column(String(80))
     answered_at: Mapped[str | None] = mapped_column(String(40))
-    claimed_by: Mapped[str | None] = mapped_column(String(200))
-    claimed_until: Mapped[str | None] = mapped_column(String(40))
 
 
 class LedgerRow(Base):

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from components.errors import InputError
+
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 
 
@@ -36,11 +38,15 @@ def phases(slices: Sequence[PhaseAttributes]) -> dict[float | None, list[int]]:
     """Phase in percent of the R-R interval → indices of its slices; one key ``None`` for a plain CT.
 
     Tried in this order: the nominal percentage, the trigger time where places repeat, the temporal
-    position where places repeat, a percentage in the description.
+    position where places repeat, a percentage in the description. Phases lie in [0, 100); 100 stays 100 where
+    0 is there too. ``InputError`` when they span more than one heart beat.
     """
     nominal = [s.nominal_percent for s in slices]
     if all(value is not None for value in nominal):
-        return _grouped([float(value) % 100.0 for value in nominal if value is not None])
+        stated = [float(value) for value in nominal if value is not None]
+        different = sorted(set(stated))
+        within = dict(zip(different, _within_cycle(different), strict=True))
+        return _grouped([within[value] for value in stated])
     if len({s.place for s in slices}) < len(slices):
         for found in (_by_trigger(slices), _by_temporal_position(slices)):
             if found is not None:
@@ -75,7 +81,32 @@ def _by_trigger(slices: Sequence[PhaseAttributes]) -> dict[float | None, list[in
     ranks = [list(rank) for rank in zip(*at_place.values(), strict=True)]
     typical = [median(times[i] for i in rank) for rank in ranks]
     cycle = _cycle_ms(slices, typical)
-    return {round(100.0 * t / cycle, 3) % 100.0: sorted(r) for t, r in zip(typical, ranks, strict=True)}
+    percents = _within_cycle([round(100.0 * t / cycle, 3) for t in typical])
+    return {percent: sorted(rank) for percent, rank in zip(percents, ranks, strict=True)}
+
+
+def _within_cycle(percents: Sequence[float]) -> list[float]:
+    """Rising percentages as ones in [0, 100), or up to 100 where both ends of the cycle are there.
+
+    The far end may jitter beyond 100 by less than one.
+    """
+    folded = [percent % 100.0 for percent in percents]
+    if _are_apart(folded, percents):
+        return folded
+    kept = [min(percent, 100.0) for percent in percents]
+    if percents[0] >= 0.0 and percents[-1] < 101.0 and _are_apart(kept, percents):
+        return kept
+    raise InputError(
+        expected="cardiac phases of one R-R interval, each once",
+        got=f"{len(percents)} phases from {percents[0]:g} to {percents[-1]:g} %",
+        hint="one series per heart beat, or the interval between R peaks that belongs to the trigger times",
+    )
+
+
+def _are_apart(moved: Sequence[float], percents: Sequence[float]) -> bool:
+    """Whether no two became one, nor two whole percents, which name frames."""
+    whole = len({round(percent) for percent in moved}) == len({round(percent) for percent in percents})
+    return whole and len(set(moved)) == len(percents)
 
 
 def _cycle_ms(slices: Sequence[PhaseAttributes], typical: Sequence[float]) -> float:

@@ -8,17 +8,20 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import PurePosixPath
 from typing import TypeVar
 
 from components.cohort.scan import Acquisition
+from components.cohort.task import TASKS
 from components.errors import InputError
 
 T = TypeVar("T")
 COLUMNS = (
     "path", "patient", "task", "batch", "case", "site", "manufacturer", "model", "kernel", "kvp",
-    "slice_thickness_mm", "phase", "acquired_at", "labels", "label_values",
+    "slice_thickness_mm", "phase", "acquired_at", "labels", "label_values", "labelled_by",
 )  # fmt: skip
+_HIDDEN = ("ignore", "none")
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -30,11 +33,12 @@ class CaseRow:
         line: in the file, the header being 1.
         path: a file or folder, relative to the source.
         patient: any name; it is turned into a pseudonym and never kept.
-        tasks: the tasks that may use it; empty means every one. Another word (``ignore``) hides a file.
+        tasks: the tasks that may use it; empty means every one. ``ignore`` and ``none`` hide a file.
         case: names a scan within its patient, as a pseudonym too; frames of one cine share it.
         phases: percent of the R-R interval, one per frame of the file.
         labels: an expert's label map, relative to the source.
         label_values: value in that map → structure; empty means the task's own values.
+        labelled_by: role of whoever made the labels and findings of the row, shown in reports.
         findings: finding → 0, 1 or ``None`` (unknown).
     """
 
@@ -48,6 +52,7 @@ class CaseRow:
     phases: tuple[float, ...] = ()
     labels: str = ""
     label_values: Mapping[int, str] = field(default_factory=dict)
+    labelled_by: str = ""
     findings: Mapping[str, int | None] = field(default_factory=dict)
 
     def concerns(self, task: str, batch: str | None = None) -> bool:
@@ -76,11 +81,18 @@ def parse_cases(text: str, findings: Sequence[str]) -> CasesTable:
 
     ``InputError`` names the row and column of the first thing wrong.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    header = [name.strip() for name in reader.fieldnames or ()]
-    _check_header(header, findings)
-    reader.fieldnames = header
-    rows = [_row(reader.line_num, record, header, findings) for record in reader]
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    try:
+        header = [name.strip() for name in reader.fieldnames or ()]
+        _check_header(header, findings)
+        reader.fieldnames = header
+        rows = [_row(reader.line_num, record, header, findings) for record in reader]
+    except csv.Error as error:  # a quote that nobody closes would swallow the rows below it
+        raise InputError(
+            expected="cases.csv to be a table of comma-separated values",
+            got=f"{error} (row {reader.line_num})",
+            hint="saving it as CSV again",
+        ) from error
     _check_together(rows)
     return CasesTable(rows=tuple(rows), has_batches="batch" in header)
 
@@ -114,7 +126,7 @@ def _row(
         line=line,
         path=cell("path", _path, "a path inside the source"),
         patient=cells.get("patient", ""),
-        tasks=cell("task", _words, "task names separated by ;"),
+        tasks=cell("task", _tasks, f"{' or '.join((*TASKS, *_HIDDEN))}, separated by ;"),
         batch=cell("batch", _name if "batch" in header else str, "a batch name of letters, digits, . _ -"),
         case=cell("case", _case, "a case name of letters, digits, . _ -"),
         acquisition=Acquisition(
@@ -125,7 +137,8 @@ def _row(
         ),
         phases=cell("phase", _phases, "percentages in [0, 100) separated by ;"),
         labels=cell("labels", lambda text: _path(text) if text else "", "a path inside the source"),
-        label_values=cell("label_values", _label_values, "value=structure pairs separated by ;"),
+        label_values=cell("label_values", parse_label_values, "value=structure pairs separated by ;"),
+        labelled_by=cell("labelled_by", _role, "a role in at most 80 letters"),
         findings={name: cell(name, _finding, "0, 1 or nothing") for name in header if name in findings},
     )
 
@@ -134,7 +147,10 @@ def _check_together(rows: Sequence[CaseRow]) -> None:
     """One case has one patient, one batch and one set of findings; a file has one row per task."""
     cases: dict[str, CaseRow] = {}
     paths: dict[tuple[str, str], int] = {}
+    scans = {row.path: row.line for row in rows if not set(row.tasks) & set(_HIDDEN)}
     for row in rows:
+        if row.labels in scans:
+            raise _wrong(row.line, "labels", "a label map", f"the path of row {scans[row.labels]}, a scan")
         for task in row.tasks or ("",):
             first = paths.setdefault((row.path, task), row.line)
             if first != row.line:
@@ -158,14 +174,32 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(";") if word.strip())
 
 
+def is_name(text: str) -> bool:
+    """Whether ``text`` may name a batch, and with it folders: letters, digits, . _ -, at most 64."""
+    return _CASE.fullmatch(text) is not None
+
+
+def _tasks(text: str) -> tuple[str, ...]:
+    words = _words(text)
+    if not set(words) <= {*TASKS, *_HIDDEN}:
+        raise ValueError(text)
+    return words
+
+
 def _name(text: str) -> str:
-    if not _CASE.fullmatch(text):
+    if not is_name(text):
         raise ValueError(text)
     return text
 
 
 def _case(text: str) -> str:
     if text and (not _CASE.fullmatch(text) or "__phase-" in text):
+        raise ValueError(text)
+    return text
+
+
+def _role(text: str) -> str:
+    if len(text) > 80 or not text.isprintable():
         raise ValueError(text)
     return text
 
@@ -180,7 +214,7 @@ def _positive(text: str) -> float | None:
 
 
 def _date(text: str) -> str:
-    if text and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", text):
+    if text and date.fromisoformat(text).isoformat() != text:
         raise ValueError(text)
     return text
 
@@ -192,7 +226,8 @@ def _phases(text: str) -> tuple[float, ...]:
     return phases
 
 
-def _label_values(text: str) -> dict[int, str]:
+def parse_label_values(text: str) -> dict[int, str]:
+    """``1=heart;2=aorta`` → value → structure; ``ValueError`` unless values are unique, in 1 … 255."""
     pairs = [pair.split("=") for pair in text.replace(",", ";").split(";") if pair.strip()]
     values = {int(value): _name(name.strip()) for value, name in pairs}
     if len(values) != len(pairs) or not all(0 < value < 256 for value in values):

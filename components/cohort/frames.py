@@ -89,7 +89,7 @@ def _schema(extra: bool) -> pa.DataFrameSchema:
         if name in _RULES:
             checks = [pa.Check.str_matches(_RULES[name])]
         elif name == "phase_percent":
-            checks = [pa.Check.in_range(0.0, 100.0, include_max=False)]
+            checks = [pa.Check.in_range(0.0, 100.0)]
         elif name.startswith(("spacing_", "shape_")):
             checks = [pa.Check.gt(0)]
         return pa.Column(

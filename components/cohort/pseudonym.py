@@ -11,7 +11,9 @@ Kind = Literal["patient", "case", "source"]
 
 def pseudonym(key: bytes, kind: Kind, value: str) -> str:
     """The first letter of ``kind`` and 12 hex digits; only who holds ``key`` can link it to ``value``."""
-    digest = hmac.new(key, f"{kind}\x00{value}".encode(), hashlib.sha256).hexdigest()
+    # a file name need not be UTF-8: Python reads its other bytes as surrogates
+    text = f"{kind}\x00{value}".encode(errors="surrogateescape")
+    digest = hmac.new(key, text, hashlib.sha256).hexdigest()
     return kind[0] + digest[:12]
 
 

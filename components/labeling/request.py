@@ -8,7 +8,7 @@ from typing import Literal
 
 from components.cohort.task import Task
 
-Status = Literal["open", "answered", "superseded", "cancelled"]
+Status = Literal["open", "answered", "cancelled"]
 Reason = Literal["audit", "uncertainty", "temporal_jump", "drift"]
 
 

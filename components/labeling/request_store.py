@@ -31,17 +31,13 @@ class RequestStore(Protocol):
     def mark_answered(
         self, request_id: str, *, label_sha256: str, annotator: str, minutes: float | None
     ) -> LabelingRequest:
-        """Idempotent for the same label; ``StateError`` when it is superseded, cancelled or unknown."""
+        """Idempotent for the same label; ``StateError`` when it is cancelled or unknown."""
         ...
 
-    def close_request(self, request_id: str, status: Status, *, because: str) -> LabelingRequest:
-        """Supersede or cancel an open request; ``StateError`` when it is answered or unknown."""
+    def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:
+        """Withdraw an open request; ``StateError`` when it is answered or unknown."""
         ...
 
     def record_label_set(self, request_ids: Sequence[str], version: str) -> None:
         """The data version that holds the answers to ``request_ids``."""
-        ...
-
-    def claim(self, request_id: str, holder: str, *, minutes: float) -> bool:
-        """Reserve an open request for ``holder``; ``False`` while somebody else's claim lasts."""
         ...

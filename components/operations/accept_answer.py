@@ -98,10 +98,10 @@ def _accept(
 
 
 def _check_request(request: LabelingRequest, sidecar: LabelSidecar, by: Answerer) -> None:
-    if request.status in ("superseded", "cancelled"):
+    if request.status == "cancelled":
         raise InputError(
             expected=f"an open request {request.id}",
-            got=f"one that was {request.status}",
+            got="one that was cancelled",
             hint="`ctloop requests list --status open`",
         )
     if request.status == "answered" and request.label_sha256 != sidecar.label_sha256 and not by.unasked:

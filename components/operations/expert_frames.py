@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,8 +20,11 @@ from components.volume.volume import LabelMap, Volume
 
 # Structure → Dice, or finding → probability. Empty: the model could not predict this frame.
 FrameScore: TypeAlias = Mapping[str, float]
-# (package hash, fingerprint of the frame and its truth) → score; a frame is judged once per package.
+# (package hash, fingerprint of the frame and its truth) → score; a frame is judged once per package, and
+# again where the model failed: out of memory is not a property of the package.
 ScoreCache: TypeAlias = MutableMapping[tuple[str, str], FrameScore]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,9 +58,10 @@ def score_frames(
     scores = []
     for done, frame in enumerate(frames, start=1):
         key = (package_hash, frame.fingerprint)
-        if key not in cache:
-            cache[key] = _score(predictor, frame)
-        scores.append(cache[key])
+        score = cache.get(key) or _score(predictor, frame)
+        if score:
+            cache[key] = score
+        scores.append(score)
         if progress is not None:
             progress(done, len(frames))
     return scores
@@ -66,7 +71,8 @@ def _score(predictor: Predictor, frame: ExpertFrame) -> FrameScore:
     volume, expert = frame.volume(), frame.expert()
     try:
         prediction = predictor.predict(volume)
-    except (CtloopError, ValueError, RuntimeError, ArithmeticError):
+    except (CtloopError, ValueError, RuntimeError, ArithmeticError) as error:
+        _log.warning("frame %s could not be predicted: %s", frame.frame_id, error)
         return {}
     if isinstance(expert, LabelMap):
         return {} if prediction.labels is None else dice_per_structure(prediction.labels, expert)

@@ -6,7 +6,7 @@ Opening the requests is another operation; this one only names candidates and th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ class MonitorParams:
         drift: when to speak of drift.
         quantile: a frame is asked about above this quantile of the reference patients' worst frames.
         budget_cases: requests name at most this many cases of a window; half of them are kept for a drift.
-        frames_per_case: of each case at most this many frames.
+        frames_per_case: of each case to segment at most this many frames.
         strategy: how cases are chosen from a drifted stratum.
         neighbours: reference patients that novelty measures the distance to.
         replays: random windows of reference patients in the self-test of the alarm; 0 leaves it out.
@@ -124,6 +124,8 @@ def monitor_window(
     found = (reference_threshold(reference, column, params.quantile) for column in WATCHED)
     thresholds = tuple(threshold for threshold in found if threshold is not None)
     excluded = {*excluded_patients, *reference["patient_id"]}
+    if predictor.task == "classification":
+        params = replace(params, frames_per_case=1)  # findings belong to the whole case
     return WindowReport(
         model_version=model_version,
         scorecards=scorecards,

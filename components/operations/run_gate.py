@@ -67,6 +67,7 @@ def run_gate(
         patient_table(task, frames, theirs) if theirs is not None else None,
         patient_table(task, frames, ours),
         training_patients=training_patients,
+        unjudged_patients={f.patient_id for f, score in zip(frames, theirs or (), strict=False) if not score},
         params=params,
     )
     facts: dict[str, Any] = {

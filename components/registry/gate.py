@@ -3,7 +3,8 @@
 Scores are one number per test patient, higher is better, from expert labels only. The rules, in order:
 
 1. No test patient was trained on, by either model.
-2. Enough patients, else "not enough evidence", which never passes.
+2. Enough patients, and a champion that predicted every frame, else "not enough evidence", which never
+   passes: a champion that fails once must not make way for a worse model.
 3. Non-inferiority, overall and in each stratum that is large enough: the lower bound of the mean paired
    difference lies above ``-margin``. An intersection of tests needs no correction for their number.
 4. Superiority somewhere: a lower bound above ``gain`` overall or in one stratum, each at ``alpha`` divided by
@@ -22,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from components.errors import InputError
+from components.errors import InputError, ParameterError
 from components.metrics.paired import mean_lower_bound
 from components.metrics.weighting import Array
 from components.registry.verdict import Check, CheckName, Outcome, PatientScore, Verdict
@@ -53,6 +54,16 @@ class GateParams:
     draws: int = 4000
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not (0 < self.alpha < 0.5 and 0 <= self.margin < 1 and self.gain >= 0 and self.draws >= 100) or (
+            min(self.min_patients, self.min_stratum) < 2
+        ):
+            raise ParameterError(
+                expected="0 < alpha < 0.5, 0 <= margin < 1, gain >= 0, draws >= 100, min_… >= 2 patients",
+                got=str(self),
+                hint="the shipped section `gate` of params.yaml",
+            )
+
 
 class _Group(NamedTuple):
     stratum: str
@@ -65,6 +76,7 @@ def judge(
     *,
     training_patients: Collection[str],
     params: GateParams,
+    unjudged_patients: Collection[str] = (),
 ) -> Verdict:
     """Judge ``challenger`` against ``champion``, or against the floor when there is no champion.
 
@@ -73,6 +85,7 @@ def judge(
             patients in both. ``challenger`` may hold ``baseline``, a trivial predictor's score, from which
             the floor is then measured.
         training_patients: patients that either model was trained on.
+        unjudged_patients: patients with a frame on which the champion failed.
 
     Raises ``InputError`` when the tables do not hold the same patients once each, with finite scores.
     """
@@ -83,8 +96,13 @@ def judge(
     if not leak.holds:
         return _verdict("refused", _leak_reason(leak), (leak,), patients, params)
     if not evidence.holds:
-        reason = f"{len(table)} test patients, at least {params.min_patients} are needed"
+        reason = f"test patients: {len(table)}, needed: {params.min_patients}"
         return _verdict("not enough evidence", reason, (leak, evidence), patients, params)
+    if unjudged_patients:
+        failure = _failure_check(unjudged_patients)
+        return _verdict(
+            "not enough evidence", _failure_reason(failure), (leak, evidence, failure), patients, params
+        )
     if champion is None:
         return _judge_first(table, (leak, evidence), patients, params)
     return _judge_pair(table, (leak, evidence), patients, params)
@@ -177,7 +195,15 @@ def _leak_check(table: pd.DataFrame, training_patients: Collection[str]) -> Chec
 
 
 def _leak_reason(leak: Check) -> str:
-    return f"{leak.patients} test patients are among the training patients: this test proves nothing"
+    return f"test patients that are training patients too: {leak.patients}, allowed: 0"
+
+
+def _failure_check(unjudged_patients: Collection[str]) -> Check:
+    return Check(name="failure", stratum=OVERALL, patients=len(unjudged_patients), bound=0.0, holds=False)
+
+
+def _failure_reason(failure: Check) -> str:
+    return f"test patients on whom the champion failed: {failure.patients}, allowed: 0; gate again"
 
 
 def _evidence_check(table: pd.DataFrame, params: GateParams) -> Check:

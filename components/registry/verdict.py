@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-CheckName = Literal["leak", "evidence", "floor", "non-inferiority", "superiority"]
+CheckName = Literal["leak", "evidence", "failure", "floor", "non-inferiority", "superiority"]
 Outcome = Literal["accepted", "refused", "not enough evidence"]
 
 

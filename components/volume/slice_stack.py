@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ _SAME_PLACE_MM = 0.01
 _SAME_DIRECTION = 1e-3
 _SHEAR_DEGREES = 0.2
 _TILT_DEGREES = 0.5
+_RIGHT_ANGLE = 3.5e-3  # of unit vectors: 0.2°, as for the shear
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +45,12 @@ class SliceStack:
     def order(self) -> npt.NDArray[np.intp]:
         """``(n,)`` slices along the normal."""
         return np.argsort(self.positions_mm @ self.normal, kind="stable")
+
+
+def is_orthonormal(orientation: Sequence[float]) -> bool:
+    """Whether Image Orientation (Patient), six numbers, is two unit vectors at a right angle (C.7.6.2.1.1)."""
+    axes = np.array(orientation, dtype=np.float64).reshape(2, 3)
+    return bool(np.abs(axes @ axes.T - np.eye(2)).max() <= _RIGHT_ANGLE)
 
 
 def problems(stack: SliceStack) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ def database(workspace: Workspace) -> Check:
     if _not_made_yet(workspace.database_url):
         return _later("database")
     jobs = Services(workspace).store.jobs()
-    return Check(
-        name="database", ok=True, found=f"reachable and migrated, {len(jobs)} job runs", fix="nothing"
-    )
+    last = f", the last: {jobs[-1].kind}, {jobs[-1].status}, of {jobs[-1].started}" if jobs else ""
+    found = f"reachable and migrated, {len(jobs)} job runs{last}"
+    return Check(name="database", ok=True, found=found, fix="nothing")
 
 
 def mlflow_store(workspace: Workspace) -> Check:

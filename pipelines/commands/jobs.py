@@ -24,7 +24,7 @@ from pipelines.lease import writes
 
 
 def demo(
-    seed: Annotated[int, typer.Option(help="draws other patients")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="draws other patients")] = 0,
     fresh: Annotated[bool, typer.Option(help="start again even if this demo is finished")] = False,
 ) -> None:
     """The whole loop on phantoms, both tasks. Killed half-way, it continues."""
@@ -54,7 +54,7 @@ def loop(
 def add(
     source: Annotated[Path, typer.Option(help="folder with the scans; it is read, never changed")],
     cases: CasesOption = None,
-    name: Annotated[str | None, typer.Option(help="name of the batch; the folder's unless given")] = None,
+    name: Annotated[str | None, typer.Option(help="name of the batch; made of its hash unless given")] = None,
     task: OptionalTask = "",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -69,7 +69,7 @@ def add(
 @writes("ctloop monitor")
 def monitor(
     task: TaskOption,
-    batch: Annotated[str, typer.Option(help="a prepared batch")],
+    batch: Annotated[str, typer.Option(help="its name; add the folder first: ctloop add, ctloop split")],
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,21 +99,23 @@ def retrain(
     ran = run(services.workspace, one)
     judged = judge_and_promote(services, one, automatic=automatic)
     verdict = judged.verdict
-    text = "this model is champion already" if verdict is None else f"{verdict.outcome}: {verdict.reason}"
+    gated = verdict and f"version {judged.version.version}: {verdict.outcome}: {verdict.reason}"
     facts = {
         "ran": ran,
         "version": judged.version.version,
         "promoted": judged.promoted,
         "verdict": verdict and verdict.as_json(),
+        "note": judged.note,
     }
-    show(facts, as_json, f"version {judged.version.version}: {text}")
+    show(facts, as_json, gated or judged.note)
 
 
 def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check environment, stores and registry, and say what to fix. Exit code 1 if something must be."""
     from pipelines.doctor import doctor as run
+    from pipelines.workspace import Workspace
 
-    checks = run(workspace_at(workspace))
+    checks = run(Workspace.at(workspace))
     lines = [
         f"{'ok ' if check.ok else 'FIX'}  {check.name}: {check.found}"
         + ("" if check.ok else f"\n     → {check.fix}")
@@ -125,11 +127,13 @@ def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
 
 
 def phantoms(
-    folder: Annotated[Path, typer.Argument(help="gets images/ and cases.csv; the truth goes beside it")],
+    folder: Annotated[
+        Path, typer.Argument(help="gets images/ and cases.csv; the truth goes beside it", resolve_path=True)
+    ],
     task: TaskOption,
-    patients: Annotated[int, typer.Option(help="how many")] = 8,
+    patients: Annotated[int, typer.Option(help="how many", min=1)] = 8,
     scanner: Annotated[str, typer.Option(help="reference, reference-b or sharp")] = "reference",
-    seed: Annotated[int, typer.Option(help="draws other patients")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="draws other patients")] = 0,
 ) -> None:
     """Write synthetic CT as a hospital would hand it over."""
     from pipelines.phantoms import write_cardiac_batch, write_chest_batch
@@ -145,3 +149,21 @@ def phantoms(
             spacing_mm=(3.0, 3.0, 3.0), with_findings=True,
         )  # fmt: skip
     print(f"{folder}: {patients} patients; the truth is in {folder.with_name(folder.name + '-truth')}")
+
+
+def semi_synthetic(
+    folder: Annotated[Path, typer.Argument(help="gets images/, labels/ and cases.csv")],
+    scan: Annotated[Path, typer.Argument(help="a 3D scan of the heart, at end-diastole")],
+    labels: Annotated[Path, typer.Argument(help="its label map, on the same grid")],
+    label_values: Annotated[str, typer.Option(help="meaning of its values: '1=left_ventricle;2=aorta'")],
+    phases: Annotated[int, typer.Option(min=2, max=50, help="frames, evenly over the R-R interval")] = 10,
+    amplitude: Annotated[float, typer.Option(min=0.0, max=0.6, help="of the beat, see RadialBeat")] = 0.3,
+) -> None:
+    """Make a cine with known motion and labels of one labelled scan: real texture, called semi-synthetic."""
+    from pipelines.semi_synthetic import write_semi_synthetic_batch
+
+    write_semi_synthetic_batch(
+        folder, scan=scan, labels=labels, label_values=label_values, amplitude=amplitude,
+        phases_percent=tuple(100.0 * phase / phases for phase in range(phases)),
+    )  # fmt: skip
+    print(f"{folder}: {phases} frames. Next: ctloop add --source {folder}")

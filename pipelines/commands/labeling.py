@@ -20,14 +20,14 @@ from pipelines.commands.options import (
 from pipelines.lease import writes
 
 requests_app = typer.Typer(
-    help="Labeling requests: list them, export what an expert needs.", no_args_is_help=True
+    help="Labeling requests: list them, export what an expert needs, cancel one.", no_args_is_help=True
 )
 labels_app = typer.Typer(help="Expert answers: import them as a new data version.", no_args_is_help=True)
 
 
 @requests_app.command("list")
 def list_requests(
-    status: Annotated[str | None, typer.Option(help="open, answered, superseded or cancelled")] = None,
+    status: Annotated[str | None, typer.Option(help="open, answered or cancelled")] = None,
     task: OptionalTask = "",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -58,6 +58,20 @@ def export(task: OptionalTask = "", workspace: WorkspaceOption = None) -> None:
             print(folder)
 
 
+@requests_app.command("cancel")
+def cancel(
+    request: Annotated[str, typer.Argument(help="id of an open request")],
+    reason: Annotated[str, typer.Option(help="why; the audit log keeps it")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw an open request: it takes no answer any more."""
+    from components.labeling.request_row import request_row
+
+    cancelled = services_at(workspace).store.cancel_request(request, because=reason)
+    show(request_row(cancelled), as_json, f"{cancelled.id}: cancelled")
+
+
 @labels_app.command("import")
 @writes("ctloop labels import")
 def import_(
@@ -85,7 +99,9 @@ def import_(
 
 
 def serve(
-    port: Annotated[int | None, typer.Option(help="that of params.yaml unless given")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="that of params.yaml unless given", min=1, max=65535)
+    ] = None,
     host: Annotated[str, typer.Option(help="a name of this machine")] = "127.0.0.1",
     workspace: WorkspaceOption = None,
 ) -> None:

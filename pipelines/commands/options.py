@@ -28,10 +28,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value on stan
 
 
 def workspace_at(root: Path | None) -> Workspace:
-    """The workspace at ``root``, or here."""
+    """The workspace at ``root``, or here; ``StateError`` where there is none."""
     from pipelines.workspace import Workspace
 
-    return Workspace.at(root)
+    return Workspace.existing(root)
 
 
 def services_at(root: Path | None) -> Services:

@@ -13,7 +13,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ from pipelines.offline import switch_off_telemetry
 from pipelines.params import load_section
 from pipelines.train import ClassificationTrainParams
 from pipelines.workspace import Workspace
+
+if TYPE_CHECKING:
+    from components.models.ct_scroll import CTScroll
 
 FILE = Path(__file__).parent / "chest_start.safetensors"
 FIRST_SEED = 2**41
@@ -48,7 +51,7 @@ def draw(number: int) -> Case:
     return case.volume.voxels_hu, np.array([case.findings[name] for name in FINDINGS_DRAWN], np.float32)
 
 
-def make(plan: ClassificationPlan, cases: list[Case]) -> dict[str, Any]:
+def make(plan: ClassificationPlan, cases: list[Case]) -> dict[str, float]:
     """Train on the first cases, write the weights, and say how good it is on the others."""
     import torch
 
@@ -66,21 +69,31 @@ def make(plan: ClassificationPlan, cases: list[Case]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         network, _ = train_classification(scans, plan, FINDINGS_DRAWN, checkpoints=Path(scratch))
     save_start(FILE, network, FINDINGS_DRAWN)
+    return judge(network, plan, cases[TRAINED:])
+
+
+def judge(network: CTScroll, plan: ClassificationPlan, cases: list[Case]) -> dict[str, float]:
+    """AUROC of each finding on ``cases``."""
+    import torch
+
     network.eval()
-    held_out = cases[TRAINED:]
     with torch.inference_mode():
-        images = [window_to_unit(volume, *plan.window_hu) + np.float32(plan.shift) for volume, _ in held_out]
+        images = [window_to_unit(volume, *plan.window_hu) + np.float32(plan.shift) for volume, _ in cases]
         logits = torch.cat([network(torch.from_numpy(image)[None])[0] for image in images]).numpy()
-    truth = np.stack([findings for _, findings in held_out]).astype(np.float64)
+    truth = np.stack([findings for _, findings in cases]).astype(np.float64)
     scores = per_finding(auroc, truth, logits.astype(np.float64))
     return {name: round(float(score), 3) for name, score in zip(FINDINGS_DRAWN, scores, strict=True)}
+
+
+def shipped_plan() -> ClassificationPlan:
+    """The sizes that training in a workspace has by default."""
+    return load_section(ClassificationTrainParams, Workspace.at().params, "train", "classification").plan
 
 
 def main() -> None:
     """Draw, train, judge, write."""
     switch_off_telemetry()
-    shipped = load_section(ClassificationTrainParams, Workspace.at().params, "train", "classification").plan
-    plan = replace(shipped, start=None, epochs=EPOCHS, batch_size=BATCH, learning_rate=LEARNING_RATE)
+    plan = replace(shipped_plan(), start=None, epochs=EPOCHS, batch_size=BATCH, learning_rate=LEARNING_RATE)
     with ProcessPoolExecutor() as pool:
         cases = list(pool.map(draw, range(TRAINED + HELD_OUT), chunksize=8))
     facts = {

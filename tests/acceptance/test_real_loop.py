@@ -16,6 +16,7 @@ from components.cohort.task import TASKS, Task
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.dvc_commands import stages_of
 from pipelines.pseudonym_key import pseudonym_key
+from pipelines.quarantined_paths import quarantined_paths
 from pipelines.requests import list_requests
 from pipelines.workspace import Workspace
 from tests.acceptance.readme_commands import PAGE, TRACE
@@ -45,9 +46,12 @@ def summary(services: Services) -> dict[str, Any]:
 @pytest.mark.parametrize("task", TASKS)
 def test_odd_series_are_quarantined_with_their_reasons(services: Services, task: Task) -> None:
     listed = json.loads((services.workspace.ingested(task) / "quarantine.json").read_text())
-    reasons = {item["source"]: item["reason"] for item in listed}
-    assert "gantry tilt of 18.5°" in reasons["odd/gantry_tilt_mixed_spacing"]
-    assert "duplicate SOPInstanceUIDs" in reasons["odd/jpeg2000_one_sop_uid"]
+    paths = quarantined_paths(services.workspace)
+    tilted, one_uid = sorted(listed, key=lambda item: paths[item["source"].split()[0]])
+    assert "/odd/gantry_tilt_mixed_spacing/" in paths[tilted["source"].split()[0]]
+    assert "gantry tilt of 18.5°" in tilted["reason"]
+    assert "/odd/jpeg2000_one_sop_uid/" in paths[one_uid["source"].split()[0]]
+    assert "duplicate SOPInstanceUIDs" in one_uid["reason"]
 
 
 def test_two_kernels_and_the_dicom_series_are_one_patient(services: Services) -> None:
@@ -84,6 +88,7 @@ def test_the_report_shows_predictions_and_says_what_they_prove(services: Service
     page = (services.workspace.reports / "loop" / "index.html").read_text()
     assert len(re.findall(r'<img src="data:image/png', page)) >= len(TASKS)
     assert "proves that the plumbing works, not that it is" in page
+    assert "1 by a published tool taken as the expert for this exercise" in page
 
 
 def test_the_answering_page_showed_every_request(services: Services) -> None:

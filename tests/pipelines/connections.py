@@ -19,6 +19,7 @@ from typing import Literal
 from pipelines.offline import OFF
 
 Method = Literal["strace", "namespace"]
+NO_NAMESPACES = "no network namespaces are allowed here; strace, the required method, works"
 ROOT = Path(__file__).parents[2]
 _STRACE = (
     "strace", "-f", "--seccomp-bpf", "-qq", "-s", "64", "-e", "trace=execve,connect,sendto,sendmsg,sendmmsg",
@@ -83,13 +84,20 @@ def unroutable(counters: str) -> list[str]:
 
 @cache
 def why_not(method: Method) -> str:
-    """The reason that ``method`` cannot be used here; empty when it can."""
+    """The reason that ``method`` cannot be used here; empty when it can.
+
+    ``NO_NAMESPACES`` is the one that is no fault: many containers forbid them, and strace alone proves the same.
+    """
     program, package = ("strace", "strace") if method == "strace" else ("ip", "iproute2")
     if shutil.which(program) is None:
         return f"{program} is not installed (Debian package: {package})"
     probe = [*_STRACE, os.devnull, "true"] if method == "strace" else [*_NAMESPACE, "ip link set lo up"]
     done = subprocess.run(probe, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else f"{method} is not allowed here: {done.stderr.strip()}"
+    if done.returncode == 0:
+        return ""
+    if method == "namespace" and not why_not("strace"):
+        return NO_NAMESPACES
+    return f"{method} is not allowed here: {done.stderr.strip()}"
 
 
 def users_shell() -> dict[str, str]:

@@ -1,10 +1,12 @@
 import json
 import os
+import re
 import stat
 
 import pytest
 import yaml
 
+from components.cohort.task import TASKS
 from components.errors import InputError, StateError
 from pipelines.add import add
 from pipelines.batch_list import read_batches
@@ -99,15 +101,48 @@ def test_a_batch_never_changes(workspace, source, change):
     assert workspace.batches.read_bytes() == before
 
 
-def test_a_folder_without_a_table_is_one_batch_of_its_name(workspace, tmp_path):
+def test_a_folder_without_a_table_is_one_batch_named_by_its_content(workspace, tmp_path):
+    source = tmp_path / "Doe^Jane 1950-01-02"
     for index in range(3):
-        write_ct(tmp_path / "plain" / f"{index}.nii", index)
-    report = add(workspace, source=tmp_path / "plain", tasks=["classification"])
-    assert report.added == (("classification", "plain", 3),)
+        write_ct(source / f"{index}.nii", index)
+    report = add(workspace, source=source)
+    ((_, name, _), (_, same, _)) = report.added
+    assert report.added == (("segmentation", name, 3), ("classification", name, 3))
+    assert re.fullmatch("batch-[0-9a-f]{8}", name)
+    assert name == same
+    assert "Doe" not in workspace.batches.read_text()
     assert report.unmapped == 0
-    assert (
-        add(workspace, source=tmp_path / "plain", name="mine", tasks=["classification"]).added[0][1] == "mine"
-    )
+    moved = source.rename(tmp_path / "moved")
+    assert add(workspace, source=moved).added == ()
+    assert add(workspace, source=moved, name="mine", tasks=["classification"]).added[0][1] == "mine"
+
+
+@pytest.mark.parametrize("name", ["../../../escape", "Doe^Jane", "", "a b", "..", "x" * 65])
+def test_a_batch_name_is_no_path_and_no_sentence(workspace, source, name):
+    with pytest.raises(InputError, match="batch name of letters"):
+        add(workspace, source=source, name=name)
+    assert not workspace.batches.exists()
+
+
+def test_a_file_that_cannot_be_opened_stops_nothing(workspace, tmp_path):
+    source = tmp_path / "scans"
+    write_ct(source / "a.nii.gz", 1)
+    for name in ("gone.nii.gz", "gone", "gone.dcm"):
+        (source / name).symlink_to(tmp_path / "nowhere" / name)
+    os.mkfifo(source / "pipe")
+    report = add(workspace, source=source, tasks=["classification"])
+    assert [files for _, _, files in report.added] == [5]
+
+
+def test_each_task_has_a_version_of_its_answers_from_the_start(workspace, source, monkeypatch):
+    versions = []
+    monkeypatch.setattr("pipelines.add.add_version", lambda root, folder: versions.append((root, folder)))
+    folders = [workspace.answers(task) for task in TASKS]
+    for folder in folders:
+        folder.with_name("answers.dvc").unlink()
+    add(workspace, source=source, tasks=["classification"])
+    assert versions == [(workspace.root, folder) for folder in folders]
+    assert all((folder / ".keep").exists() for folder in folders)
 
 
 def test_a_table_that_does_not_fit_is_refused(workspace, source):
@@ -159,3 +194,42 @@ def test_a_lost_key_is_not_replaced_by_a_new_one(workspace, source):
     with pytest.raises(StateError, match="none on this machine"):
         add(workspace, source=source, name="two")
     assert not workspace.pseudonym_key.exists()
+
+
+def test_a_folder_that_stays_shut_is_an_error_without_its_name(workspace, source, monkeypatch):
+    def shut(root, onerror):
+        onerror(PermissionError(13, "Permission denied", str(source / "Doe_Jane")))
+        return ()
+
+    monkeypatch.setattr(os, "walk", shut)  # root may enter every folder
+    with pytest.raises(InputError, match="can be read whole, got Permission denied") as caught:
+        add(workspace, source=source)
+    assert "Doe" not in str(caught.value)
+
+
+def test_the_workspace_is_no_source(workspace, tmp_path):
+    with pytest.raises(InputError, match="one that holds this workspace"):
+        add(workspace, source=tmp_path)
+
+
+def test_a_misspelt_structure_is_refused_before_anything_is_recorded(workspace, source):
+    table = (source / "cases.csv").read_text().replace("2=aorta", "2=aotra")
+    (source / "cases.csv").write_text(table)
+    with pytest.raises(InputError, match=r"row 2, column 'label_values'.*'aotra'"):
+        add(workspace, source=source)
+    assert not workspace.batches.exists()
+
+
+@pytest.mark.parametrize("text", ["x: [", "segmentation: [{name: 3}]", "- 1"])
+def test_a_broken_list_of_batches_is_named(workspace, source, text):
+    workspace.batches.parent.mkdir()
+    workspace.batches.write_text(text)
+    with pytest.raises(StateError, match=r"data/batches.yaml as"):
+        add(workspace, source=source)
+
+
+def test_a_broken_record_of_sources_is_named(workspace, source):
+    workspace.state.mkdir()
+    workspace.sources.write_text("{")
+    with pytest.raises(StateError, match=r"sources.json in the state folder"):
+        add(workspace, source=source)

@@ -154,6 +154,8 @@ def test_wrong_parameter_is_named(workspace: Workspace) -> None:
 
 
 def test_teacher_with_changed_content_is_a_fault(workspace: Workspace) -> None:
+    shipped = workspace.params.read_text()
+    workspace.params.write_text(shipped.replace("teacher: none", "teacher: bundle", 1))
     assert parameters.teacher(workspace).ok
     (workspace.root / "pipelines" / "teacher" / "human_heart_ct" / "docs" / "README.md").write_text("changed")
     assert not parameters.teacher(workspace).ok

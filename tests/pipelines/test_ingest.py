@@ -1,4 +1,7 @@
 import json
+import os
+import stat
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ from pipelines import ingest_batch
 from pipelines.add import add
 from pipelines.ingest import ingest
 from pipelines.pseudonym_key import pseudonym_key
+from pipelines.quarantined_paths import quarantined_paths
 from tests.components.adapters.synthetic_dicom import write_series
 from tests.pipelines.small_sources import a_source, a_workspace, case_of_scan, content, write_ct
 
@@ -71,12 +75,50 @@ def test_nothing_written_names_anybody(workspace, tmp_path):
             assert secret.decode() not in name
 
 
-def test_the_unusable_is_quarantined_with_its_reason_and_its_path_from_the_table(workspace, capsys):
+def test_the_unusable_is_quarantined_with_its_reason_and_its_row_of_the_table(workspace, tmp_path, capsys):
     ingest(workspace, "classification")
     (item,) = quarantine_of(workspace, "classification")
-    assert (item["source"], item["batch"]) == ("odd.nii.gz", "two")
+    name = pseudonym(pseudonym_key(workspace), "source", "two/odd.nii.gz")
+    assert (item["source"], item["batch"]) == (f"{name} (row 9 of the cases table)", "two")
     assert "unreadable or damaged" in item["reason"]
-    assert "1 quarantined" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "1 quarantined" in told
+    assert "odd.nii" not in told
+
+
+def test_only_the_owner_can_see_which_file_was_quarantined(workspace, tmp_path):
+    ingest(workspace, "classification")
+    (item,) = quarantine_of(workspace, "classification")
+    assert quarantined_paths(workspace) == {item["source"].split()[0]: str(tmp_path / "scans" / "odd.nii.gz")}
+    assert stat.S_IMODE(workspace.quarantined.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_opened_is_quarantined(tmp_path, monkeypatch):
+    monkeypatch.setenv("CTLOOP_PSEUDONYM_KEY", "a key for tests only")
+    workspace, source = a_workspace(tmp_path / "ws"), tmp_path / "scans"
+    write_ct(source / "a.nii.gz", 1)
+    for name in ("gone.nii.gz", "gone.dcm", "gone"):
+        (source / name).symlink_to(tmp_path / "nowhere" / name)
+    os.mkfifo(source / "pipe")
+    add(workspace, source=source, tasks=["classification"])
+    ingest(workspace, "classification")
+    assert len(frames_of(workspace, "classification")) == 1
+    assert ["cannot be opened" in item["reason"] for item in quarantine_of(workspace, "classification")] == [
+        True
+    ] * 4
+
+
+def test_the_table_may_say_who_labelled(tmp_path, monkeypatch):
+    monkeypatch.setenv("CTLOOP_PSEUDONYM_KEY", "a key for tests only")
+    workspace, source = a_workspace(tmp_path / "ws"), a_source(tmp_path / "scans")
+    table = pd.read_csv(source / "cases.csv", dtype=str, keep_default_na=False)
+    table.assign(labelled_by="resident").to_csv(source / "cases.csv", index=False)
+    add(workspace, source=source)
+    for task in ("segmentation", "classification"):
+        ingest(workspace, task)
+        sidecars = list((workspace.ingested(task) / "labels").glob("*.sidecar.json"))
+        assert sidecars
+        assert {LabelSidecar.from_json(path.read_text()).annotator for path in sidecars} == {"resident"}
 
 
 def test_labels_and_findings_of_the_table_are_expert_labels(workspace):
@@ -204,12 +246,16 @@ def test_copies_and_collisions_are_quarantined(tmp_path, monkeypatch):
     for name, seed in (("a", 1), ("b", 1), ("c", 2), ("d", 3)):
         write_ct(source / f"{name}.nii", seed)
     (source / "cases.csv").write_text("path,case\na.nii,x\nb.nii,y\nc.nii,z\nd.nii,z\n")
-    add(workspace, source=source, tasks=["classification"])
+    add(workspace, source=source, name="scans", tasks=["classification"])
     ingest(workspace, "classification")
     x, z = (case_of_scan(workspace, "classification", f"scans/{name}.nii") for name in ("a", "c"))
     assert sorted(frames_of(workspace, "classification")["case_id"]) == sorted([x, z])
     assert x != z
-    reasons = {item["source"]: item["reason"] for item in quarantine_of(workspace, "classification")}
+    paths = quarantined_paths(workspace)
+    reasons = {
+        Path(paths[item["source"].split()[0]]).name: item["reason"]
+        for item in quarantine_of(workspace, "classification")
+    }
     assert f"a copy of case {x}," in reasons["b.nii"]
     assert "same case and phase" in reasons["d.nii"]
 
@@ -221,7 +267,7 @@ def test_a_label_that_does_not_fit_is_quarantined_and_the_frame_stays(tmp_path, 
     write_ct(source / "a.nii", 1)
     write_ct(source / "l.nii", 1, shape=(5, 5, 5))
     (source / "cases.csv").write_text("path,case,labels\na.nii,x,l.nii\n")
-    add(workspace, source=source, tasks=["segmentation"])
+    add(workspace, source=source, name="scans", tasks=["segmentation"])
     ingest(workspace, "segmentation")
     x = case_of_scan(workspace, "segmentation", "scans/a.nii")
     assert frames_of(workspace, "segmentation")["case_id"].tolist() == [x]

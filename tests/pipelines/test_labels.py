@@ -132,6 +132,21 @@ def test_an_unknown_column_refuses_the_table(reader: Reader) -> None:
     assert "try 'emphysema'" in reader.imports().refused[0][1]
 
 
+def test_a_row_about_two_cases_and_a_table_without_rows_are_refused(reader: Reader) -> None:
+    (reader.folder / "a.csv").write_text(f"request_id,case_id,emphysema\n{CHEST_REQUEST.id},c9,1\n")
+    (reader.folder / "b.csv").write_text("case_id,emphysema\n")
+    first, second = reader.imports().refused
+    assert f"case_id {CHEST_CASE}, which {CHEST_REQUEST.id} asks about" in first[1]
+    assert "a row per answer" in second[1]
+    assert reader.status(CHEST_REQUEST.id) == "open"
+
+
+@pytest.mark.parametrize("minutes", [-4.0, float("nan"), 1e9])
+def test_working_time_must_be_one(reader: Reader, minutes: float) -> None:
+    with pytest.raises(InputError, match="minutes from 0 to 1440"):
+        reader.imports(minutes=minutes)
+
+
 def test_importing_twice_is_importing_once(reader: Reader) -> None:
     reader.draws(f"{HEART_FRAME}.nii.gz")
     first, before = reader.imports(), answers(reader.workspace)

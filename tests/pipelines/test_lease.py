@@ -46,7 +46,11 @@ WRITING = {
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.delenv("CTLOOP_STATE", raising=False)
-    return Workspace.at(tmp_path)
+    workspace = Workspace.at(tmp_path)
+    workspace.params.parent.mkdir()
+    workspace.params.touch()
+    (workspace.root / "dvc.yaml").touch()
+    return workspace
 
 
 def start(workspace: Workspace) -> subprocess.Popen[str]:

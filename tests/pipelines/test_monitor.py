@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from components.adapters.blosc_store import save_volume
 from components.cohort.task import Task
 from components.errors import StateError
 from components.models.prediction import FramePrediction
@@ -63,28 +64,36 @@ def load(frame: str) -> Volume:
     return Volume(voxels_hu=voxels.round().astype(np.int16), geometry=GRID)
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    here = Workspace(root=tmp_path, state=tmp_path / ".ctloop")
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One for all tests: MLflow takes seconds to make its store."""
+    root = tmp_path_factory.mktemp("monitor")
+    here = Workspace(root=root, state=root / ".ctloop")
     here.params.parent.mkdir(parents=True)
     here.params.write_text(SHIPPED.read_text().replace("replays: 20", "replays: 3"))
     prepared = here.prepared("classification")
     prepared.mkdir(parents=True)
-    pd.concat([frames_of("one", 9), frames_of("two", 9)]).to_parquet(prepared / "frames.parquet")
+    frames = pd.concat([frames_of("one", 9), frames_of("two", 9)])
+    frames.to_parquet(prepared / "frames.parquet")
+    for frame in frames["frame_id"]:
+        save_volume(prepared / "frames" / f"{frame}.b2nd", load(frame))
     return here
 
 
-def watch(workspace: Workspace, batch: str, seen: list[Path]) -> WindowReport:
+def watch(workspace: Workspace, batch: str, held_out: int = 16) -> WindowReport:
     return monitor(
         workspace,
         "classification",
         batch,
         predictor=MeanPredictor(),
         model_version="ctloop-classification/1",
-        reference=score_cases(MeanPredictor(), frames_of("one", 30).tail(16), load),
-        load=load,
-        keep=[lambda folder, report: seen.append(folder)],
+        reference=score_cases(MeanPredictor(), frames_of("one", 30).tail(held_out), load),
     )
+
+
+@pytest.fixture(scope="module")
+def drifted(workspace: Workspace) -> WindowReport:
+    return watch(workspace, "two")
 
 
 def test_the_shipped_parameters_are_valid() -> None:
@@ -92,19 +101,16 @@ def test_the_shipped_parameters_are_valid() -> None:
     assert params.drift.alpha == 0.01
 
 
-def test_a_report_is_written_and_says_the_verdict(workspace: Workspace) -> None:
-    seen: list[Path] = []
-    report = watch(workspace, "two", seen)
+def test_a_report_is_written_and_says_the_verdict(workspace: Workspace, drifted: WindowReport) -> None:
     folder = report_folder(workspace, "classification", "two")
-    assert seen == [folder]
     page = (folder / "index.html").read_text()
     assert "<strong>Drift</strong>" in page
     assert page.count("data:image/png;base64,") == 3
     assert "http://" not in page
     assert "https://" not in page
     verdict = json.loads((folder / "verdict.json").read_text())
-    assert verdict["verdict"]["kind"] == report.verdict.kind == "drift"
-    assert len(verdict["candidates"]) == len(report.candidates) > 0
+    assert verdict["verdict"]["kind"] == drifted.verdict.kind == "drift"
+    assert len(verdict["candidates"]) == len(drifted.candidates) > 0
     assert set(pd.read_parquet(folder / "scorecards.parquet")["case_id"]) == set(
         frames_of("two", 9)["case_id"]
     )
@@ -114,52 +120,35 @@ def test_the_same_batch_gives_the_same_files(workspace: Workspace) -> None:
     folder = report_folder(workspace, "classification", "one")
     files = []
     for _ in range(2):
-        assert watch(workspace, "one", []).verdict.kind == "no drift"
+        assert watch(workspace, "one").verdict.kind == "no drift"
         files.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert files[0] == files[1]
 
 
 def test_an_unknown_batch_is_named_with_the_known_ones(workspace: Workspace) -> None:
     with pytest.raises(StateError, match="one, two"):
-        watch(workspace, "three", [])
+        watch(workspace, "three")
 
 
 def test_nothing_to_compare_with_still_makes_a_report(workspace: Workspace) -> None:
-    reference = score_cases(MeanPredictor(), frames_of("one", 1), load)
-    report = monitor(
-        workspace,
-        "classification",
-        "two",
-        predictor=MeanPredictor(),
-        model_version="ctloop-classification/1",
-        reference=reference,
-        load=load,
-        keep=[],
-    )
+    report = watch(workspace, "one", held_out=1)
     assert report.verdict.kind == "not enough evidence"
-    page = (report_folder(workspace, "classification", "two") / "index.html").read_text()
+    page = (report_folder(workspace, "classification", "one") / "index.html").read_text()
     assert "No test was made" in page
 
 
 @pytest.mark.slow
-def test_the_default_stores_hold_an_mlflow_run_and_an_evidently_run(workspace: Workspace) -> None:
-    report = monitor(
-        workspace,
-        "classification",
-        "two",
-        predictor=MeanPredictor(),
-        model_version="ctloop-classification/1",
-        reference=score_cases(MeanPredictor(), frames_of("one", 30).tail(16), load),
-        load=load,
-    )
+def test_the_stores_hold_an_mlflow_run_and_an_evidently_run(
+    workspace: Workspace, drifted: WindowReport
+) -> None:
     from evidently.ui.workspace import Workspace as EvidentlyWorkspace
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=workspace.mlflow_uri)
     experiment = client.get_experiment_by_name("ctloop-classification/monitor")
-    (run,) = client.search_runs([experiment.experiment_id])
+    (run,) = client.search_runs([experiment.experiment_id], "attributes.run_name = 'monitor two'")
     assert run.data.tags["verdict"] == "drift"
-    assert run.data.metrics["n_window"] == report.verdict.n_window
+    assert run.data.metrics["n_window"] == drifted.verdict.n_window
     assert {item.path for item in client.list_artifacts(run.info.run_id)} == {
         "index.html",
         "scorecards.parquet",
@@ -167,4 +156,5 @@ def test_the_default_stores_hold_an_mlflow_run_and_an_evidently_run(workspace: W
     }
     evidently = EvidentlyWorkspace.create(str(workspace.evidently))
     (project,) = evidently.search_project("ctloop-classification")
-    assert len(evidently.list_runs(project.id)) == 1
+    names = [evidently.get_run(project.id, run_id).name for run_id in evidently.list_runs(project.id)]
+    assert names.count("two seen by ctloop-classification/1") == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.pipelines.connections import (
+    NO_NAMESPACES,
     ROOT,
     Method,
     addresses,
@@ -75,6 +77,16 @@ def test_a_stage_that_a_child_starts_is_in_the_trace(tmp_path: Path) -> None:
     command = ["sh", "-c", f"{sys.executable} -m pipelines.split --task segmentation --help; true"]
     connections_of(command, cwd=tmp_path, trace=trace, method=usable("strace"))
     assert stages(trace.read_text()) == {"split@segmentation"}
+
+
+def test_a_container_without_namespaces_is_excused_where_strace_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usable("strace")
+    (tmp_path / "unshare").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "unshare").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert why_not.__wrapped__("namespace") == NO_NAMESPACES
 
 
 def test_counters_of_both_protocols_are_added() -> None:

@@ -53,6 +53,8 @@ def test_takes_the_part_of_the_task(tmp_path: Path) -> None:
         ("train: {seed: 1, spacing_mm: [1, 2]}", "expected 3 values at train.spacing_mm"),
         ("train: {seed: 1, mode: quick}", "expected one of 'fast', 'exact' at train.mode"),
         ("train: {seed: 1, inner: {low: x}}", "expected a number at train.inner.low"),
+        ("train: {seed: 1, inner: {low: .nan}}", "expected a number at train.inner.low"),
+        ("train: {seed: 1, inner: {low: .inf}}", "expected a number at train.inner.low"),
         ("fit: {seed: 1}", "expected a section 'train' in params.yaml, got fit"),
         ("train: [", "expected readable parameters"),
     ],
@@ -61,3 +63,10 @@ def test_refuses_with_a_sentence(tmp_path: Path, text: str, message: str) -> Non
     with pytest.raises(ParameterError, match="expected") as caught:
         load(tmp_path, text)
     assert message in str(caught.value)
+
+
+def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError) as caught:
+        load(tmp_path, "train:\n\tseed: 1\n")
+    assert "line 2" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -46,3 +46,21 @@ def test_refuses_what_it_does_not_know(tmp_path: Path, wanted: str, message: str
         override_params(*files(tmp_path, wanted))
     assert message in str(caught.value)
     assert (tmp_path / "params.yaml").read_text() == PARAMS
+
+
+@pytest.mark.parametrize("text", ["train: [", "\ttrain: 1", "\xff\x00"])
+def test_a_file_that_is_no_yaml_is_one_line(tmp_path: Path, text: str) -> None:
+    params, wanted = files(tmp_path, "")
+    wanted.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ParameterError, match="readable parameters") as caught:
+        override_params(params, wanted)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ParameterError, match="readable parameters"):
+        override_params(params, tmp_path / "nowhere.yaml")
+
+
+def test_lists_keep_their_indent(tmp_path: Path) -> None:
+    params, wanted = files(tmp_path, "train: {seed: 5}")
+    params.write_text(PARAMS + "labels:\n  findings:\n    - emphysema\n")
+    override_params(params, wanted)
+    assert "  findings:\n    - emphysema\n" in params.read_text()

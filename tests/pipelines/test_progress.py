@@ -31,6 +31,14 @@ def test_another_key_starts_afresh(tmp_path: Path) -> None:
     assert not Journal(tmp_path / "journal.json", key="b", total=1).done("one")
 
 
+def test_the_highest_value_survives_a_killed_process(tmp_path: Path) -> None:
+    assert Journal(tmp_path / "journal.json", key="a", total=1).highest("mib", 1662) == 1662
+    continued = Journal(tmp_path / "journal.json", key="a", total=1)
+    assert continued.highest("mib", 183) == 1662
+    assert continued.highest("mib", 1700) == 1700
+    assert Journal(tmp_path / "journal.json", key="b", total=1).highest("mib", 183) == 183
+
+
 def test_json_is_written_whole_and_in_one_order(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {"b": 1, "a": 2})
     write_json(tmp_path / "y.json", {"a": 2, "b": 1})

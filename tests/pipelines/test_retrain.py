@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.dvc_commands import head
+import pytest
+
+from components.errors import StateError
+from pipelines.dvc_commands import head, run_quietly
 from pipelines.retrain import retrain
 from tests.pipelines.answering_workspace import CHEST_CASE, CHEST_REQUEST
 from tests.pipelines.tracked_workspace import answer_on_the_page, tracked_workspace
@@ -22,3 +25,13 @@ def test_an_answer_is_trained_on_though_nobody_published_it(tmp_path: Path) -> N
     assert found is not None
     assert found.label_set_version == entry.payload["version"]
     store.close()
+
+
+def test_no_commit_is_made_on_a_detached_head(tmp_path: Path) -> None:
+    workspace, store = tracked_workspace(tmp_path)
+    store.close()
+    start = head(workspace.root)
+    run_quietly(workspace.root, "git", "checkout", "--quiet", "--detach")
+    with pytest.raises(StateError, match="a workspace on a branch"):
+        retrain(workspace, "classification")
+    assert head(workspace.root) == start

@@ -80,6 +80,14 @@ def sidecar(folder: Path, name: str, provenance: Any) -> None:
     (folder / f"{name}.sidecar.json").write_text(made.to_json())
 
 
+def test_without_any_heart_there_is_nothing_to_learn(workspace: Workspace) -> None:
+    prepare(workspace, "segmentation", {"p0": "train"})
+    table = workspace.prepared("segmentation") / "frames.parquet"
+    pd.read_parquet(table).iloc[:0].to_parquet(table)
+    with pytest.raises(StateError, match="labelled frames of training patients, got none"):
+        train(workspace, "segmentation")
+
+
 @pytest.fixture
 def hearts(workspace: Workspace) -> Workspace:
     prepare(workspace, "segmentation", {"p0": "train", "p1": "train", "p2": "train", "p3": "test"})

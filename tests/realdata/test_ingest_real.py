@@ -18,8 +18,10 @@ from pipelines.add import add
 from pipelines.ingest import ingest
 from pipelines.prepare import prepare
 from pipelines.pseudonym_key import pseudonym_key
+from pipelines.quarantined_paths import quarantined_paths
 from pipelines.split import split
 from pipelines.workspace import Workspace
+from tests.pipelines.small_sources import have_answers
 
 CASES = Path(__file__).with_name("cases.csv")
 PATIENT_OF = {
@@ -46,6 +48,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (root / "pipelines").mkdir()
     (root / "pipelines" / "params.yaml").write_text(PARAMS)
     workspace = Workspace(root=root, state=root / ".ctloop")
+    have_answers(workspace)
     add(workspace, source=Path(SOURCE), cases=CASES)
     ingest(workspace, "segmentation")
     ingest(workspace, "classification")
@@ -86,11 +89,13 @@ def test_two_kernels_and_the_dicom_series_are_one_patient(workspace: Workspace) 
 @pytest.mark.parametrize("task", ["segmentation", "classification"])
 def test_odd_series_are_quarantined_with_their_reasons(workspace: Workspace, task: str) -> None:
     items = json.loads((workspace.root / "data" / task / "ingested" / "quarantine.json").read_text())
-    reasons = {item["source"]: item["reason"] for item in items}
-    assert set(reasons) == {"odd/gantry_tilt_mixed_spacing", "odd/jpeg2000_one_sop_uid"}
-    assert "gantry tilt of 18.5°" in reasons["odd/gantry_tilt_mixed_spacing"]
-    assert "mixed slice steps: 1.08, 4, 7 mm" in reasons["odd/gantry_tilt_mixed_spacing"]
-    assert "duplicate SOPInstanceUIDs: 20 of 20" in reasons["odd/jpeg2000_one_sop_uid"]
+    paths = quarantined_paths(workspace)
+    tilted, one_uid = sorted(items, key=lambda item: paths[item["source"].split()[0]])
+    assert "/odd/gantry_tilt_mixed_spacing/" in paths[tilted["source"].split()[0]]
+    assert "gantry tilt of 18.5°" in tilted["reason"]
+    assert "mixed slice steps: 1.08, 4, 7 mm" in tilted["reason"]
+    assert "/odd/jpeg2000_one_sop_uid/" in paths[one_uid["source"].split()[0]]
+    assert "duplicate SOPInstanceUIDs: 20 of 20" in one_uid["reason"]
 
 
 def test_the_dicom_series_equals_its_nifti_twin(workspace: Workspace) -> None:

@@ -165,3 +165,10 @@ def test_broken_tables_are_refused(tmp_path: Path) -> None:
         read_findings_table(tmp_path / "f.csv")
     (tmp_path / "f.csv").write_text("")
     assert read_findings_table(tmp_path / "f.csv") == ((), ())
+
+
+@pytest.mark.parametrize("cell", ["1" * 200_000, '"1'])
+def test_a_table_that_no_reader_takes_is_refused(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "f.csv").write_text(f"case_id,emphysema\nc,{cell}\n")
+    with pytest.raises(InputError, match=r"a readable csv file in f.csv"):
+        read_findings_table(tmp_path / "f.csv")

@@ -13,7 +13,7 @@ from components.adapters.blosc_store import (
     save_label_map,
     save_volume,
 )
-from components.errors import GeometryError, InputError
+from components.errors import GeometryError, InputError, StateError
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 
@@ -103,3 +103,13 @@ def test_metadata_is_json_text_and_blosc2_refuses_objects(tmp_path):
     assert set(json.loads(array.schunk.vlmeta["ctloop"])) == {"kind", "affine", "crc32"}
     with pytest.raises(TypeError, match="serialize"):
         array.schunk.vlmeta["object"] = Geometry
+
+
+def test_a_failed_write_is_a_state_error_without_a_file(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("Error while creating the NDArray")
+
+    monkeypatch.setattr(blosc2, "asarray", full)
+    with pytest.raises(StateError, match=r"room to write v\.b2nd"):
+        save_volume(tmp_path / "v.b2nd", a_volume())
+    assert list(tmp_path.iterdir()) == []

@@ -67,8 +67,10 @@ def test_aliases_move_and_are_read_back(registry: MlflowRegistry, tmp_path: Path
     assert fresh.versions(NAME)[0].aliases == ("previous",)
     registry.set_alias(NAME, "challenger", None)
     assert registry.by_alias(NAME, "challenger") is None
-    with pytest.raises(StateError, match="registered version"):
+    with pytest.raises(StateError, match=r"registered version.* try one of 1, 2"):
         registry.set_alias(NAME, "champion", 7)
+    with pytest.raises(StateError, match="try `ctloop register` first"):
+        registry.set_alias("ctloop-classification", "champion", 1)
 
 
 def test_fetch_gives_the_package_back(registry: MlflowRegistry, tmp_path: Path) -> None:
@@ -182,3 +184,9 @@ def test_the_store_is_made_whole_or_not_at_all(
         with pytest.raises(KeyboardInterrupt):
             ensure_store(f"sqlite:///{tmp_path / 'other' / 'mlflow.db'}")
     assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"no database" * 500)
+    with pytest.raises(StateError, match=r"an MLflow store that can be opened, got .*not a database"):
+        open_registry(tmp_path).versions(NAME)

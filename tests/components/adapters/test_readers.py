@@ -2,6 +2,7 @@ import struct
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
@@ -72,6 +73,20 @@ def test_identifiers_are_in_no_repr(tmp_path):
         assert secret not in shown
 
 
+def test_pydicom_quotes_no_identifier(tmp_path, recwarn, monkeypatch):
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    dicom.write_series(tmp_path, StudyInstanceUID="1.2.Doe", PatientID="MRN" * 30)
+    recwarn.clear()
+    frames(read(tmp_path))
+    assert not recwarn.list
+
+
+def test_a_date_that_does_not_exist_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    dicom.write_series(tmp_path, AcquisitionDate="20240231")
+    assert frames(read(tmp_path))[0].acquisition.acquired_at == ""
+
+
 def test_many_series_nested_anywhere_are_kept_apart(tmp_path):
     one = dicom.write_series(tmp_path, seed=1, series="1.1")
     two = dicom.write_series(tmp_path / "a" / "b", seed=2, series="1.2", ConvolutionKernel="B70")
@@ -130,11 +145,16 @@ FLAWS = [
     ({"SamplesPerPixel": 3}, "colour"),
     ({"NumberOfFrames": 3}, "multi-frame"),
     ({"ImagePositionPatient": None}, "no position"),
+    ({"ImageOrientationPatient": [0] * 6}, "no position, orientation"),
     ({"PixelSpacing": lambda i: [0.8, 0.7] if i else [0.9, 0.7]}, "different pixel spacings"),
     ({"ImageOrientationPatient": lambda i: [1, 0, 0, 0, 1, 0] if i else [0, 1, 0, 1, 0, 0]}, "orientations"),
+    ({"ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}, "not orthonormal in 10 of 10 slices"),
+    ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "that are not orthonormal"),
+    ({"ImageOrientationPatient": lambda i: [1, 0, 0, 0, 1 + (i == 3), 0]}, "not orthonormal in 1 of 10"),
     ({"PatientID": lambda i: "A" if i else "B"}, "several patients"),
     ({"RescaleIntercept": 0}, "expected fat or air below 0 HU"),
     ({"RescaleSlope": 1e-9}, "constant"),
+    ({"RescaleSlope": 0}, "the constant -1024 HU"),
     ({"PixelData": b"\0\0"}, "unreadable or damaged"),
 ]
 
@@ -200,6 +220,31 @@ def test_phases_by_trigger_time_that_jitters(tmp_path):
         )
     found = read(tmp_path)
     assert phases_of(found) == pytest.approx([0, 25, 50, 75], abs=2)
+
+
+@pytest.mark.parametrize("stated", ["trigger", "nominal"])
+def test_both_ends_of_the_cycle_are_read(tmp_path, stated):
+    for percent in (0, 50, 100):
+        said = {"TriggerTime": 10.0 * percent, "NominalInterval": 1000}
+        if stated == "nominal":
+            said = {"NominalPercentageOfCardiacPhase": percent}
+        dicom.write_series(tmp_path, seed=percent, series="1.1", prefix=f"p{percent}", **said)
+    assert phases_of(read(tmp_path)) == [0, 50, 100]
+
+
+def test_a_series_over_two_heart_beats_is_turned_away_whole(tmp_path):
+    for number in range(4):
+        dicom.write_series(
+            tmp_path,
+            seed=number,
+            series="1.1",
+            prefix=f"p{number}",
+            TriggerTime=500.0 * number,
+            NominalInterval=1000,
+        )
+    (rejected,) = read(tmp_path)
+    assert "one R-R interval" in rejected.reason
+    assert rejected.files == 40
 
 
 def test_phases_by_trigger_time_and_heart_rate_and_without_either(tmp_path):
@@ -356,6 +401,17 @@ def test_a_damaged_nifti_header_is_turned_away(tmp_path, offset, value, words):
     assert words in reason(read(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["a.nii", "a.nrrd"])
+def test_a_header_that_promises_more_than_memory_holds_is_turned_away(tmp_path, name):
+    nibabel.Nifti1Image(ct(), np.eye(4)).to_filename(tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[42:48] = struct.pack("<3h", 2000, 2000, 2000)
+    nrrd = "NRRD0004\ntype: short\ndimension: 3\nsizes: 2000 2000 2000\nencoding: raw\nendian: little\n\n"
+    (tmp_path / "a.nii").unlink()
+    (tmp_path / name).write_bytes(content if name == "a.nii" else nrrd.encode())
+    assert "at most 1073741824 voxels" in reason(read(tmp_path))
+
+
 def test_damaged_images_are_turned_away_without_their_path(tmp_path):
     nibabel.Nifti1Image(ct((40, 40, 40)), np.eye(4)).to_filename(tmp_path / "Doe_Jane.nii.gz")
     whole = (tmp_path / "Doe_Jane.nii.gz").read_bytes()
@@ -410,6 +466,10 @@ def test_a_label_map_must_lie_on_the_scan(tmp_path):
     nibabel.Nifti1Image(drawn, moved).to_filename(tmp_path / "moved.nii.gz")
     with pytest.raises(InputError, match="grid"):
         read_label_map(tmp_path / "moved.nii.gz", {1: "aorta"}, frame.volume)
+    for name, wrong in (("ct", ct()), ("empty", 0 * drawn), ("shares", drawn / np.float32(8))):
+        nibabel.Nifti1Image(wrong, AFFINE).to_filename(tmp_path / f"{name}.nii.gz")
+        with pytest.raises(InputError, match="whole numbers from 0 up, some of them 1"):
+            read_label_map(tmp_path / f"{name}.nii.gz", {1: "aorta"}, frame.volume)
     (tmp_path / "broken.nii.gz").write_bytes(b"x")
     with pytest.raises(InputError, match="usable label map"):
         read_label_map(tmp_path / "broken.nii.gz", {1: "aorta"}, frame.volume)

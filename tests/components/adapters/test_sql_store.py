@@ -90,9 +90,9 @@ def test_another_reason_for_the_same_frame_names_the_standing_request(store: Sql
     assert standing.reason == "uncertainty"
 
 
-def test_a_superseded_frame_can_be_asked_for_again(store: SqlStore) -> None:
+def test_a_cancelled_frame_can_be_asked_for_again(store: SqlStore) -> None:
     store.open_request(a_request())
-    store.close_request(a_request().id, "superseded", because="the champion changed")
+    store.cancel_request(a_request().id, because="the champion changed")
     assert store.open_request(a_request(evidence="e2")) is None
 
 
@@ -144,27 +144,20 @@ def test_the_data_version_of_an_answer(store: SqlStore) -> None:
     assert found.label_set_version == "9f.dir"
 
 
-def test_only_open_requests_are_answered_or_closed(store: SqlStore) -> None:
+def test_only_open_requests_are_answered_or_cancelled(store: SqlStore) -> None:
     store.open_request(a_request())
-    store.close_request(a_request().id, "cancelled", because="wrong patient")
-    store.close_request(a_request().id, "cancelled", because="again")
+    store.cancel_request(a_request().id, because="wrong patient")
+    store.cancel_request(a_request().id, because="again")
+    assert [line.detail for line in store.audit_log()[1:]] == [{"because": "wrong patient"}]
     with pytest.raises(StateError, match="cancelled"):
         store.mark_answered(a_request().id, label_sha256="a" * 64, annotator="reader-1", minutes=None)
-    with pytest.raises(StateError, match="cancelled"):
-        store.close_request(a_request().id, "superseded", because="x")
+    answered = a_request(frame_id="heart-2")
+    store.open_request(answered)
+    store.mark_answered(answered.id, label_sha256="a" * 64, annotator="reader-1", minutes=None)
+    with pytest.raises(StateError, match="answered"):
+        store.cancel_request(answered.id, because="x")
     with pytest.raises(StateError, match="id of a request"):
         store.mark_answered("rnone", label_sha256="a" * 64, annotator="reader-1", minutes=None)
-
-
-def test_two_readers_do_not_get_one_case(url: str) -> None:
-    minute = 0
-    store = SqlStore(connect(url), lambda: f"2026-01-01T00:{minute:02d}:00+00:00")
-    store.open_request(a_request())
-    assert store.claim(a_request().id, "reader-1", minutes=10)
-    assert not store.claim(a_request().id, "reader-2", minutes=10)
-    minute = 11
-    assert store.claim(a_request().id, "reader-2", minutes=10)
-    store.close()
 
 
 def test_the_ledger_keeps_order_and_filters(store: SqlStore) -> None:
@@ -196,6 +189,15 @@ def test_job_history(store: SqlStore) -> None:
     assert store.jobs("monitor") == (second,)
     with pytest.raises(StateError, match="job run"):
         store.finish_job(999, "done")
+
+
+def test_a_run_that_nobody_ended_is_interrupted(store: SqlStore) -> None:
+    store.finish_job(store.start_job("add"), "done")
+    store.start_job("retrain", {"task": "segmentation"})
+    store.end_interrupted_jobs()
+    done, killed = store.jobs()
+    assert (done.status, killed.status, killed.detail) == ("done", "interrupted", {"task": "segmentation"})
+    assert killed.ended is not None
 
 
 def test_the_tables_are_what_the_migrations_make(store: SqlStore, url: str) -> None:

@@ -14,9 +14,9 @@ def parse(text):
 def test_every_column_is_read():
     table = parse(
         "path,patient,task,batch,case,site,manufacturer,model,kernel,kvp,slice_thickness_mm,phase,acquired_at,"
-        "labels,label_values,emphysema,lung_nodule\n"
+        "labels,label_values,labelled_by,emphysema,lung_nodule\n"
         "a/b.nii.gz,P 1,segmentation;classification,first,c-1,north,ACME,R1,B30,120,1.5,0;12.5,2024-02-29,"
-        'a/l.nii.gz,"1=heart,2=pulmonary_artery",1,\n'
+        'a/l.nii.gz,"1=heart,2=pulmonary_artery",resident,1,\n'
     )
     (row,) = table.rows
     assert row.line == 2
@@ -28,6 +28,7 @@ def test_every_column_is_read():
     )  # fmt: skip
     assert row.phases == (0, 12.5)
     assert dict(row.label_values) == {1: "heart", 2: "pulmonary_artery"}
+    assert row.labelled_by == "resident"
     assert dict(row.findings) == {"emphysema": 1, "lung_nodule": None}
     assert table.has_batches
     assert "P 1" not in repr(table)
@@ -63,6 +64,11 @@ WRONG = [
     ("path,kvp\nx,-1\n", "kvp"),
     ("path,kvp\nx,nan\n", "kvp"),
     ("path,acquired_at\nx,1.2.2024\n", "YYYY-MM-DD"),
+    ("path,acquired_at\nx,2024-02-31\n", "YYYY-MM-DD"),
+    ("path,task\nx,segmentatoin\n", r"row 2, column 'task'.*'segmentatoin'"),
+    ("path,labels\nx,x\n", "a label map .*the path of row 2"),
+    ('path,patient\nx,"p\ny,q\n', "unexpected end of data"),
+    (f"path,patient\nx,{'p' * 200_000}\n", "field larger"),
     ("path,phase\nx,100\n", "percentages"),
     ("path,phase\nx,10;10\n", "percentages"),
     ("path,batch\nx,\n", r"row 2, column 'batch'"),
@@ -72,6 +78,7 @@ WRONG = [
     ("path,label_values\nx,1=a;1=b\n", "label_values"),
     ("path,label_values\nx,heart\n", "label_values"),
     ("path,label_values\nx,256=a\n", "label_values"),
+    (f"path,labelled_by\nx,{'x' * 81}\n", "a role in at most 80 letters"),
     ("path,kvp\nx,1,2\n", "2 cells"),
     ("path,kvp\nx\n", "2 cells"),
     ("path\nx\nx\n", "the path of row 2 again"),

@@ -37,7 +37,7 @@ def test_further_columns_only_where_they_are_expected():
 BROKEN = [
     ({"frame_id": "c1"}, "frame_id = CASE"),
     ({"frame_id": "a b", "case_id": "a b", "phase_percent": None}, "frame_id"),
-    ({"phase_percent": 100.0, "frame_id": "c1__phase-100"}, "phase_percent"),
+    ({"phase_percent": 101.0, "frame_id": "c1__phase-101"}, "phase_percent"),
     ({"spacing_z_mm": 0.0}, "spacing_z_mm"),
     ({"shape_x": 0}, "shape_x"),
     ({"orientation": "LLS"}, "orientation"),

@@ -19,3 +19,9 @@ def test_kind_value_and_key_all_count():
 def test_the_fingerprint_tells_keys_apart_without_being_a_pseudonym():
     assert key_fingerprint(KEY) != key_fingerprint(b"x" * 32)
     assert len(key_fingerprint(KEY)) == 16
+
+
+def test_a_file_name_need_not_be_utf_8():
+    name = b"scan\xff.nii".decode(errors="surrogateescape")
+    expected = hmac.new(KEY, b"source\x00scan\xff.nii", hashlib.sha256).hexdigest()[:12]
+    assert pseudonym(KEY, "source", name) == "s" + expected

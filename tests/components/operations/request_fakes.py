@@ -47,16 +47,13 @@ class RequestsInMemory:
         self.book[request_id] = changed
         return changed
 
-    def close_request(self, request_id: str, status: Status, *, because: str) -> LabelingRequest:
-        self.book[request_id] = replace(self.book[request_id], status=status)
+    def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:
+        self.book[request_id] = replace(self.book[request_id], status="cancelled")
         return self.book[request_id]
 
     def record_label_set(self, request_ids: Sequence[str], version: str) -> None:
         for request_id in request_ids:
             self.book[request_id] = replace(self.book[request_id], label_set_version=version)
-
-    def claim(self, request_id: str, holder: str, *, minutes: float) -> bool:
-        return True
 
 
 @dataclass

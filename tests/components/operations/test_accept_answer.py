@@ -92,9 +92,9 @@ def test_an_answer_nobody_asked_for_needs_the_flag(desk: Desk) -> None:
     assert desk.store.book[REQUEST.id].status == "open"
 
 
-def test_a_superseded_request_takes_no_answer(desk: Desk) -> None:
-    desk.store.close_request(REQUEST.id, "superseded", because="x")
-    with pytest.raises(InputError, match="superseded"):
+def test_a_cancelled_request_takes_no_answer(desk: Desk) -> None:
+    desk.store.cancel_request(REQUEST.id, because="x")
+    with pytest.raises(InputError, match="cancelled"):
         desk.answer()
 
 

@@ -18,19 +18,40 @@ def frames() -> pd.DataFrame:
 
 
 def test_two_frames_of_a_cine_spread_over_the_cycle() -> None:
-    asked = frames_to_audit(frames(), audited=("p1", "p3"), labelled=(), frames_per_case=2)
+    asked = frames_to_audit(
+        frames(), task="segmentation", audited=("p1", "p3"), labelled=(), frames_per_case=2
+    )
     assert list(asked["frame_id"]) == ["a-0", "a-2", "c-6"]
 
 
 def test_frames_with_a_label_are_not_asked_for_again() -> None:
-    asked = frames_to_audit(frames(), audited=("p1", "p2"), labelled=("a-0", "a-2", "b-4"), frames_per_case=2)
+    asked = frames_to_audit(
+        frames(), task="segmentation", audited=("p1", "p2"), labelled=("a-0", "a-2", "b-4"), frames_per_case=2
+    )
     assert list(asked["frame_id"]) == ["b-5"]
 
 
 def test_labels_elsewhere_in_the_cycle_count() -> None:
-    asked = frames_to_audit(frames(), audited=("p1",), labelled=("a-1", "a-3"), frames_per_case=2)
+    asked = frames_to_audit(
+        frames(), task="segmentation", audited=("p1",), labelled=("a-1", "a-3"), frames_per_case=2
+    )
     assert asked.empty
 
 
 def test_nobody_audited_asks_for_nothing() -> None:
-    assert frames_to_audit(frames(), audited=(), labelled=(), frames_per_case=2).empty
+    assert frames_to_audit(frames(), task="segmentation", audited=(), labelled=(), frames_per_case=2).empty
+
+
+def test_findings_are_asked_for_once_per_case() -> None:
+    def asked(labelled: tuple[str, ...]) -> list[str]:
+        found = frames_to_audit(
+            frames(),
+            task="classification",
+            audited=("p1", "p2", "p3"),
+            labelled=labelled,
+            frames_per_case=2,
+        )
+        return list(found["frame_id"])
+
+    assert asked(()) == ["a-0", "b-4", "c-6"]
+    assert asked(("a", "c")) == ["b-4"]

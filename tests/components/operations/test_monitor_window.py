@@ -107,6 +107,15 @@ def test_a_changed_scanner_raises_drift_and_asks_about_its_cases(reference: pd.D
     assert again.candidates == report.candidates
 
 
+def test_findings_are_asked_for_once_per_case(
+    reference: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BrightnessPredictor, "task", "classification")
+    report = watch(reference, frames_of("s", 12, "south"), scanner(200))
+    assert {"drift", "uncertainty"} == {candidate.reason for candidate in report.candidates}
+    assert len(report.candidates) == len({candidate.case_id for candidate in report.candidates})
+
+
 def test_a_small_window_is_not_enough_evidence_but_unusual_frames_are_asked_about(
     reference: pd.DataFrame,
 ) -> None:

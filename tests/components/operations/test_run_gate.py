@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from components.cohort.task import Task
 from components.models.prediction import FramePrediction, Predictor
 from components.operations.expert_frames import ExpertFrame, ScoreCache, patient_table, score_frames
 from components.operations.run_gate import Candidate, run_gate
@@ -116,6 +117,56 @@ def test_a_failing_frame_scores_nothing() -> None:
     verdict = judged(Segmenter(), Segmenter(fails_on=(3,)), frames)
     assert verdict.context["frames_failed"] == {"challenger": 3, "champion": 0}
     assert not verdict.accepted
+
+
+class Recovering:
+    """A segmenter that runs out of memory on every second patient, until it has room."""
+
+    task: Task = "segmentation"
+    label_names = ("left_ventricle", "aorta")
+    room = False
+
+    def predict(self, volume: Volume) -> FramePrediction:
+        if not self.room and volume.voxels_hu[0, 0, 0] % 2 == 0:
+            raise RuntimeError("out of memory")
+        return Segmenter().predict(volume)
+
+
+def test_a_champion_that_failed_once_does_not_make_way_for_a_worse_challenger() -> None:
+    champion, frames = Recovering(), heart_test_set(20)
+    cache: ScoreCache = {}
+
+    def gate() -> Verdict:
+        return run_gate(
+            task="segmentation",
+            champion=named(1, champion),
+            challenger=named(2, Segmenter(shift=1)),
+            frames=frames,
+            training_patients=(),
+            params=PARAMS,
+            ledger=LedgerInMemory(),
+            cache=cache,
+        )
+
+    verdict = gate()
+    assert verdict.outcome == "not enough evidence"
+    assert "champion failed: 10" in verdict.reason
+    assert verdict.checks[-1].holds is False
+    assert verdict.context["frames_failed"] == {"challenger": 0, "champion": 30}
+    champion.room = True
+    assert gate().outcome == "refused"
+    assert "may lose more" in gate().reason
+
+
+def test_a_failed_score_is_not_kept_and_one_of_an_older_cache_is_not_believed() -> None:
+    frames = heart_test_set(1)
+    cache: ScoreCache = {("h", frames[0].fingerprint): {}}
+    model = Recovering()
+    assert score_frames(model, frames, package_hash="h", cache=cache) == [{}] * 3
+    assert not any(cache.values())
+    model.room = True
+    assert all(score_frames(model, frames, package_hash="h", cache=cache))
+    assert all(cache.values())
 
 
 def test_a_frame_is_judged_once_per_package() -> None:

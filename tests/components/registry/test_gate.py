@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.errors import InputError
+from components.errors import InputError, ParameterError
 from components.metrics.paired import mean_lower_bound
 from components.metrics.weighting import Array
 from components.registry.gate import GateParams, judge
@@ -79,7 +79,17 @@ def test_worse_is_refused() -> None:
 def test_few_patients_are_never_a_pass() -> None:
     verdict = pair(4, 3, gain_old=0.3, gain_new=0.3)
     assert verdict.outcome == "not enough evidence"
+    assert verdict.reason == "test patients: 7, needed: 8"
     assert not verdict.accepted
+
+
+def test_a_champion_that_failed_is_no_evidence_against_it() -> None:
+    scores = table(np.full(10, 0.5), ["one"] * 10)
+    better = scores.assign(score=0.9)
+    verdict = judge(scores, better, training_patients=[], params=PARAMS, unjudged_patients={"p003"})
+    assert verdict.outcome == "not enough evidence"
+    assert verdict.reason == "test patients on whom the champion failed: 1, allowed: 0; gate again"
+    assert checks(verdict, "failure")["all"].patients == 1
 
 
 def test_a_small_stratum_is_reported_and_judged_only_within_all() -> None:
@@ -101,7 +111,7 @@ def test_a_leak_is_refused_before_anything_else() -> None:
     verdict = judge(scores, better, training_patients=["p003", "p004"], params=PARAMS)
     assert verdict.outcome == "refused"
     assert checks(verdict, "leak")["all"].patients == 2
-    assert "training patients" in verdict.reason
+    assert verdict.reason == "test patients that are training patients too: 2, allowed: 0"
 
 
 def test_the_first_model_is_held_against_the_floor() -> None:
@@ -185,3 +195,11 @@ def test_a_challenger_ten_points_better_on_eight_new_patients_passes() -> None:
         pair(12, 8, gain_old=0.0, gain_new=0.10, spread=0.03, seed=seed).accepted for seed in range(40)
     ]
     assert np.mean(accepted) >= 0.9
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": 5.0}, {"margin": 1.0}, {"gain": -0.1}, {"draws": 0}, {"min_patients": 0}]
+)
+def test_a_gate_that_judges_nothing_cannot_be_built(wrong: dict[str, float]) -> None:
+    with pytest.raises(ParameterError, match=r"0 < alpha < 0.5"):
+        dataclasses.replace(PARAMS, **wrong)

@@ -67,8 +67,6 @@ def _requests() -> None:
         sa.Column("label_sha256", sa.String(64)),
         sa.Column("label_set_version", sa.String(80)),
         sa.Column("answered_at", sa.String(40)),
-        sa.Column("claimed_by", sa.String(200)),
-        sa.Column("claimed_until", sa.String(40)),
     )
     op.create_index(
         "one_open_request_per_frame",
