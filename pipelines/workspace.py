@@ -31,7 +31,7 @@ class Workspace:
     def existing(root: Path | None = None) -> Workspace:
         """As ``at``; ``StateError`` where there is no clone, before anything is written there."""
         workspace = Workspace.at(root)
-        if not workspace.params.is_file() or not (workspace.root / "dvc.yaml").is_file():
+        if not workspace.params.is_file():
             raise StateError(
                 expected="a workspace: a clone of this repository",
                 got=f"the folder {workspace.root.name!r}",

@@ -27,7 +27,6 @@ _TAGS = [
     "TemporalPositionIdentifier",
 ]  # fmt: skip
 _PLACE_MM = 0.01
-_ROUNDED = 0.01  # direction cosines are written with few digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +35,7 @@ class SliceHeader:
 
     Args:
         file: relative to the batch folder.
-        position, orientation, spacing: as in ``SliceStack``; ``None`` when missing, not finite, or
-            an orientation that is no two directions at right angles.
+        position, orientation, spacing: as in ``SliceStack``; ``None`` when missing or not finite.
         frames: Number of Frames, 1 for a classic slice.
         samples: Samples per Pixel.
     """
@@ -121,7 +119,7 @@ def _header(file: str, dataset: Any) -> SliceHeader:
         modality=_text(dataset, "Modality"),
         image_type=(image_type,) if isinstance(image_type, str) else tuple(str(v) for v in image_type),
         position=_numbers(dataset, "ImagePositionPatient", 3),
-        orientation=_directions(dataset),
+        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
         spacing=_numbers(dataset, "PixelSpacing", 2),
         rows=int(dataset.get("Rows") or 0),
         columns=int(dataset.get("Columns") or 0),
@@ -169,15 +167,6 @@ def _numbers(dataset: Any, name: str, count: int) -> tuple[float, ...] | None:
         return None
     numbers = tuple(float(value) for value in values)
     return numbers if all(np.isfinite(numbers)) else None
-
-
-def _directions(dataset: Any) -> tuple[float, ...] | None:
-    """Of rows and columns: unit vectors at right angles, or ``None``."""
-    numbers = _numbers(dataset, "ImageOrientationPatient", 6)
-    if numbers is None:
-        return None
-    area = float(np.linalg.norm(np.cross(numbers[:3], numbers[3:])))
-    return numbers if abs(area - 1.0) < _ROUNDED else None
 
 
 def _date(text: str) -> str:

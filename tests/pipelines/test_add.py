@@ -222,7 +222,6 @@ def test_a_misspelt_structure_is_refused_before_anything_is_recorded(workspace, 
 
 @pytest.mark.parametrize("text", ["x: [", "segmentation: [{name: 3}]", "- 1"])
 def test_a_broken_list_of_batches_is_named(workspace, source, text):
-    workspace.batches.parent.mkdir()
     workspace.batches.write_text(text)
     with pytest.raises(StateError, match=r"data/batches.yaml as"):
         add(workspace, source=source)

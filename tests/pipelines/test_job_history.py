@@ -31,7 +31,10 @@ retrain(workspace=Path(sys.argv[1]))
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     for name in ("CTLOOP_STATE", "CTLOOP_DATABASE_URL", "CTLOOP_LEASE"):
         monkeypatch.delenv(name, raising=False)
-    return Workspace.at(tmp_path)
+    workspace = Workspace.at(tmp_path)
+    workspace.params.parent.mkdir()
+    workspace.params.touch()
+    return workspace
 
 
 def run(workspace: Workspace, name: str, work: Callable[[], object] = lambda: None) -> None:

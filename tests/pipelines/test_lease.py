@@ -49,7 +49,6 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     workspace = Workspace.at(tmp_path)
     workspace.params.parent.mkdir()
     workspace.params.touch()
-    (workspace.root / "dvc.yaml").touch()
     return workspace
 
 

@@ -145,7 +145,7 @@ FLAWS = [
     ({"SamplesPerPixel": 3}, "colour"),
     ({"NumberOfFrames": 3}, "multi-frame"),
     ({"ImagePositionPatient": None}, "no position"),
-    ({"ImageOrientationPatient": [0] * 6}, "no position, orientation"),
+    ({"ImageOrientationPatient": [0] * 6}, "not orthonormal in 10 of 10"),
     ({"PixelSpacing": lambda i: [0.8, 0.7] if i else [0.9, 0.7]}, "different pixel spacings"),
     ({"ImageOrientationPatient": lambda i: [1, 0, 0, 0, 1, 0] if i else [0, 1, 0, 1, 0, 0]}, "orientations"),
     ({"ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}, "not orthonormal in 10 of 10 slices"),

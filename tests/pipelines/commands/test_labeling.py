@@ -25,5 +25,9 @@ def test_a_cancelled_request_keeps_its_reason(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_unknown_request_is_not_cancelled(tmp_path: Path) -> None:
-    words = ["requests", "cancel", "rnone", "--reason", "x", "--workspace", str(tmp_path)]
-    assert isinstance(CliRunner().invoke(app, words).exception, StateError)
+    workspace, store = made_workspace(tmp_path)
+    store.close()
+    words = ["requests", "cancel", "rnone", "--reason", "x", "--workspace", str(workspace.root)]
+    error = CliRunner().invoke(app, words).exception
+    assert isinstance(error, StateError)
+    assert "rnone" in str(error)
