@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -60,16 +59,6 @@ def test_here_is_the_workspace_unless_another_is_named(tmp_path: Path) -> None:
 )
 def test_the_last_named_workspace_counts(words: str, named: str) -> None:
     assert named_workspace(words.split()) == Path(named)
-
-
-@pytest.mark.slow
-def test_help_answers_at_once() -> None:
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        ctloop("--help", cwd=ROOT)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.5
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
