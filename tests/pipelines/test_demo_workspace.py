@@ -52,3 +52,13 @@ def test_the_key_follows_the_code(tmp_path: Path) -> None:
     assert code_key(root) == before
     (root / "kept.py").write_text("new")
     assert code_key(root) != before
+
+
+def test_locks_of_a_killed_git_do_not_stop_the_next_run(tmp_path: Path) -> None:
+    root, target = repository(tmp_path / "root"), tmp_path / "demo"
+    make_demo_clone(root, target)
+    for lock in ("index.lock", "refs/heads/demo.lock"):
+        (target / ".git" / lock).touch()
+    make_demo_clone(root, target)
+    (target / "kept.py").write_text("newer")
+    subprocess.run(("git", "commit", "--quiet", "--all", "-m", "goes on"), cwd=target, check=True)
