@@ -10,8 +10,7 @@ from components.cohort.split import Side
 from components.cohort.task import Task
 from components.registry.ledger import LedgerEntry
 from pipelines.composition import MODEL_NAMES, Services
-from pipelines.held_out import frames_of
-from pipelines.turn import labelled_frames
+from pipelines.held_out import frames_of, labelled_frames
 
 
 def gate_rows(services: Services, task: Task) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The frozen test set of a workspace: held-out frames with an expert's truth."""
+"""Expert labels of a workspace, and its frozen test set: held-out frames with an expert's truth."""
 
 from __future__ import annotations
 
@@ -50,6 +50,13 @@ def expert_label_map(workspace: Workspace) -> Callable[[str], LabelMap | None]:
 def is_expert(sidecar: Path) -> bool:
     """Whether this sidecar exists and says that a person made the label."""
     return sidecar.is_file() and LabelSidecar.from_json(sidecar.read_text()).provenance == "expert"
+
+
+def labelled_frames(workspace: Workspace, task: Task) -> frozenset[str]:
+    """Frames (classification: cases) with an expert label."""
+    ending = ".sidecar.json"
+    sidecars = workspace.labels(task).glob(f"*{ending}")
+    return frozenset(path.name.removesuffix(ending) for path in sidecars if is_expert(path))
 
 
 def expert_frames(workspace: Workspace, task: Task) -> list[ExpertFrame]:

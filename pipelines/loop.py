@@ -16,9 +16,10 @@ from pipelines.answer_door import publish_waiting
 from pipelines.batch_list import read_batches
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.dvc_commands import commit_data, repro, require_branch
+from pipelines.held_out import labelled_frames
 from pipelines.params_override import override_params
 from pipelines.progress import say
-from pipelines.turn import Judged, ask_for_audit, judge_and_promote, labelled_frames, take_in, watch
+from pipelines.turn import Judged, ask_for_audit, judge_and_promote, take_in, watch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from components.volume.volume import LabelMap, Volume
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.dvc_commands import repro
 from pipelines.gate import gate
-from pipelines.held_out import frames_of, is_expert
+from pipelines.held_out import frames_of, labelled_frames
 from pipelines.monitor import monitor
 from pipelines.params import load_section
 from pipelines.progress import bar
@@ -156,13 +156,6 @@ def ask_for_audit(services: Services, task: Task, *, now: Clock) -> tuple[Labeli
     opened = _open(services, task, asked.to_dict("records"), "none", now)
     export_requests(workspace, opened)
     return opened
-
-
-def labelled_frames(workspace: Workspace, task: Task) -> frozenset[str]:
-    """Frames (classification: cases) with an expert label."""
-    ending = ".sidecar.json"
-    sidecars = workspace.labels(task).glob(f"*{ending}")
-    return frozenset(path.name.removesuffix(ending) for path in sidecars if is_expert(path))
 
 
 def drift_entry(report: WindowReport, task: Task, batch: str) -> dict[str, Any]:

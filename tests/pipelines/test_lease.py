@@ -106,7 +106,9 @@ def test_jobs_inside_a_job_run_under_its_lease(workspace: Workspace) -> None:
 
 def test_other_workspaces_are_free(workspace: Workspace, tmp_path: Path) -> None:
     with lease(workspace.lease, "ctloop loop"):
-        start(Workspace.at(tmp_path / "second")).communicate("")
+        second = start(Workspace.at(tmp_path / "second"))
+        second.communicate("")
+    assert second.returncode == 0
 
 
 @pytest.mark.parametrize("words", WRITING.values(), ids=WRITING.keys())
