@@ -67,7 +67,7 @@ def disk(workspace: Workspace) -> Check:
 
 
 def memory(workspace: Workspace) -> Check:
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     available = psutil.virtual_memory().available
     limit = Path("/sys/fs/cgroup/memory.max")  # a container's limit, which the kernel's total does not show

@@ -1,0 +1,36 @@
+"""The benchmarks by name; each is imported when it runs."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+
+from components.errors import ParameterError
+from pipelines.bench.bench import Bench
+
+# name → module of pipelines.bench, whose function ``bench`` is called
+BENCHES: dict[str, str] = {}
+
+
+def load_bench(name: str) -> Bench:
+    """The benchmark of this name; ``ParameterError`` for another."""
+    if name not in BENCHES:
+        near = difflib.get_close_matches(name, BENCHES, n=1, cutoff=0.0)
+        raise ParameterError(
+            expected=f"a benchmark among {', '.join(BENCHES)}",
+            got=repr(name),
+            hint=near[0] if near else "none yet",
+        )
+    bench: Bench = import_module(f"pipelines.bench.{BENCHES[name]}").bench
+    return bench
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """``"1,2,3"`` → (1, 2, 3); ``ParameterError`` for anything else."""
+    try:
+        seeds = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        seeds = ()
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ParameterError(expected="different seeds of 0 or more", got=repr(text), hint="--seed 1,2,3")
+    return seeds
