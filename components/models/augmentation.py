@@ -42,6 +42,10 @@ def draw_spatial(bounds: Augmentation, side: Shape, generator: np.random.Generat
 
 def apply_spatial(image: Tensor, change: SpatialChange, out: Shape, *, nearest: bool) -> Tensor:
     """Sample ``image`` ``(z, y, x)`` on a grid of ``out`` voxels about its centre; edges are repeated."""
+    if _only_mirrors(change) and all(
+        n >= m and (n - m) % 2 == 0 for n, m in zip(image.shape, out, strict=True)
+    ):
+        return _centre(image, out).flip([axis for axis in range(3) if change.matrix[axis, axis] < 0])
     if nearest:
         return _nearest(image, change, out)
     half_in = np.array(image.shape, dtype=np.float64) / 2
@@ -55,6 +59,22 @@ def apply_spatial(image: Tensor, change: SpatialChange, out: Shape, *, nearest: 
         source, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
     return sampled[0, 0].to(image.dtype)
+
+
+def needed_size(change: SpatialChange, out: Shape) -> Shape:
+    """The smallest image about the same centre, an even number of voxels larger, that ``change`` samples."""
+    half = np.abs(change.matrix) @ ((np.array(out) - 1) / 2) + np.abs(change.shift)
+    z, y, x = (m + 2 * max(0, int(np.ceil(h - (m - 1) / 2 - 1e-6))) for m, h in zip(out, half, strict=True))
+    return z, y, x
+
+
+def _only_mirrors(change: SpatialChange) -> bool:
+    return bool(np.array_equal(np.abs(change.matrix), np.eye(3)) and not change.shift.any())
+
+
+def _centre(image: Tensor, out: Shape) -> Tensor:
+    z, y, x = (slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(image.shape, out, strict=True))
+    return image[z, y, x]
 
 
 def _nearest(image: Tensor, change: SpatialChange, out: Shape) -> Tensor:

@@ -26,14 +26,14 @@ _KERNEL_SIGMA = 0.8  # voxels
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntensityChange:
-    """What ``apply_intensity`` does to an image of ``noise``'s shape, in window units.
+    """What ``apply_intensity`` does to an image in window units.
 
     Args:
         coarse: voxels (z, y, x) that the image is reduced to and enlarged from; ``None`` = its own.
         blur_sigma: of a Gaussian, voxels; 0 = none.
         curve: steps of a rising contrast curve between equally spaced grey values of 0 … 1; ``None`` = none.
         gain, offset: then.
-        noise: ``(z, y, x)``, added.
+        noise: ``(z, y, x)``, added; ``None`` = none.
         kernel: share of the detail finer than about a voxel that is added (> 0, sharper) or taken away.
     """
 
@@ -42,7 +42,7 @@ class IntensityChange:
     curve: npt.NDArray[np.float64] | None
     gain: float
     offset: float
-    noise: Floats
+    noise: Floats | None
     kernel: float
 
 
@@ -52,8 +52,9 @@ def draw_intensity(bounds: Augmentation, shape: Shape, generator: np.random.Gene
     gain = 1.0 + bounds.contrast * generator.uniform(-1, 1)
     offset = bounds.brightness * generator.uniform(-1, 1)
     sigma = bounds.noise * generator.random()
-    noise = generator.standard_normal(shape, dtype=np.float32)
-    noise *= np.float32(sigma)
+    noise = generator.standard_normal(shape, dtype=np.float32) if bounds.noise else None
+    if noise is not None:
+        noise *= np.float32(sigma)
     return IntensityChange(
         coarse=_draw_coarse(bounds, shape, generator),
         blur_sigma=blur_sigma,
@@ -73,8 +74,10 @@ def apply_intensity(image: Floats, change: IntensityChange) -> Floats:
         image = _blurred(image, change.blur_sigma)
     if change.curve is not None:
         image = _on_curve(image, change.curve)
-    result = image * np.float32(change.gain) + np.float32(change.offset)
-    result += change.noise
+    result = image * np.float32(change.gain)
+    result += np.float32(change.offset)
+    if change.noise is not None:
+        result += change.noise
     if change.kernel:
         detail = result - _blurred(result, _KERNEL_SIGMA)
         detail *= np.float32(change.kernel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,11 @@ class LabeledScan:
 
 def in_memory(array: npt.NDArray[Any]) -> ReadCrop:
     """Crops of an array that is held in memory."""
+    return partial(_crop, array)  # and not a closure: another process of a training must be able to get it
 
-    def read(start: Shape, size: Shape) -> npt.NDArray[Any]:
-        return array[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))]
 
-    return read
+def _crop(array: npt.NDArray[Any], start: Shape, size: Shape) -> npt.NDArray[Any]:
+    return array[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))]
 
 
 def sample_foreground(

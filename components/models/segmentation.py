@@ -44,7 +44,7 @@ class SegmentationModule(lightning.LightningModule):  # type: ignore[misc]
         image, target, weight_bm = batch
         levels, _embedding = self.network.decode(image)
         coarse = self.auxiliary(levels[:-1]) if self.auxiliary is not None else []
-        return deep_loss([self.network.logits(levels[-1]), *reversed(coarse)], target, weight_bm)
+        return deep_loss([self.network.logits(levels[-1]), *reversed(coarse)], target.long(), weight_bm)
 
     def configure_optimizers(self) -> dict[str, Any]:
         return adamw(

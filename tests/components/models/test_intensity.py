@@ -14,7 +14,7 @@ from components.models.training_plan import Augmentation
 SHAPE = (12, 14, 16)
 NOTHING = IntensityChange(
     coarse=None, blur_sigma=0.0, curve=None, gain=1.0, offset=0.0,
-    noise=np.zeros(SHAPE, dtype=np.float32), kernel=0.0,
+    noise=None, kernel=0.0,
 )  # fmt: skip
 EVERYTHING = Augmentation(blur=1.0, curve=0.5, kernel=1.0, low_resolution=1.0)
 
