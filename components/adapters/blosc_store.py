@@ -1,9 +1,10 @@
 """One blosc2 file per frame: voxels in chunks of 96³ and blocks of 16³, the grid in its metadata.
 
 Random crops read only the blocks they touch. Byte-shuffled LZ4HC unpacks int16 CT three times as fast as
-zstd, for files that are a twentieth larger (``ctloop bench training``). The metadata is one JSON text, so that nothing in the file
-can name code: blosc2 opens it in its safe mode, which rebuilds no objects. A checksum of the voxels
-travels along, because blosc2 itself does not notice a flipped bit. Equal input gives equal bytes.
+zstd, for files that are a twentieth larger (``ctloop bench training``). The metadata is one JSON text, so
+that nothing in the file can name code: blosc2 opens it in its safe mode, which rebuilds no objects. A
+checksum of the voxels travels along, because blosc2 itself does not notice a flipped bit. Equal input gives
+equal bytes.
 """
 
 from __future__ import annotations

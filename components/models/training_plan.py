@@ -93,6 +93,8 @@ class SegmentationPlan:
         weights: by provenance.
         recipe: schedule, deep supervision and average of the weights, of every step.
         workers: processes that prepare patches; 0 = none.
+        devices: processes (one per GPU) that share each batch; batch_size must be a multiple.
+        pretrain_epochs: of the encoder on masked images without labels, before the first step; 0 = none.
     """
 
     seed: int = 0
@@ -117,8 +119,14 @@ class SegmentationPlan:
     recipe: Recipe = Recipe()
     precision: Precision = "auto"
     workers: int = 0
+    devices: int = 1
+    pretrain_epochs: int = 0
 
     def __post_init__(self) -> None:
+        if self.devices < 1 or self.batch_size % self.devices:
+            raise _out_of_range(
+                "devices of 1 or more that share the batch", f"{self.devices} for {self.batch_size}"
+            )
         if not 1 <= self.rounds <= 3:
             raise _out_of_range("1 to 3 rounds of self-training", self.rounds)
         if not (0.0 < self.head_share <= 1.0 and 0.0 <= self.expert_share <= 1.0):
