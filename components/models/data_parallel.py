@@ -19,7 +19,12 @@ from typing import Any, TextIO
 import lightning.pytorch as lightning
 import torch
 from torch import distributed
-from torch.multiprocessing.spawn import ProcessContext, start_processes
+from torch.multiprocessing.spawn import (
+    ProcessContext,
+    ProcessExitedException,
+    ProcessRaisedException,
+    start_processes,
+)
 from torch.utils.data import DataLoader
 
 from components.errors import ParameterError, StateError
@@ -63,7 +68,9 @@ def train_in_processes(
             "bar": progress is not None,
             "folder": Path(folder),
         }
-        processes = start_processes(_part, (task, told), devices, join=False, start_method="spawn")
+        processes: ProcessContext | None = start_processes(  # type: ignore[no-untyped-call]
+            _part, (task, told), devices, join=False, start_method="spawn"
+        )
         assert processes is not None
         losses = _wait(processes, told, on_epoch)
         module.load_state_dict(torch.load(Path(folder) / "trained", weights_only=True, map_location="cpu"))
@@ -84,7 +91,7 @@ def _wait(processes: ProcessContext, told: Any, on_epoch: OnEpoch | None) -> lis
                     losses = content
                 elif on_epoch:
                     on_epoch(*content)
-    except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException) as e:
+    except (ProcessRaisedException, ProcessExitedException) as e:
         raise StateError(
             expected="training processes that end well",
             got=str(e).strip().splitlines()[-1],

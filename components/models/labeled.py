@@ -81,6 +81,8 @@ def padded_crop(read: ReadCrop, shape: Shape, start: Shape, size: Shape, fill: i
     low = [min(max(a, 0), n - 1) for a, n in zip(start, shape, strict=True)]
     high = [max(min(a + s, n), b + 1) for a, s, n, b in zip(start, size, shape, low, strict=True)]
     inside = read((low[0], low[1], low[2]), (high[0] - low[0], high[1] - low[1], high[2] - low[2]))
+    if inside.shape == tuple(size) and low == list(start):
+        return inside
     result = np.full(size, fill, dtype=inside.dtype)
     source, target = [], []
     for a, s, b, e in zip(start, size, low, high, strict=True):
