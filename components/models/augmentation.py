@@ -45,7 +45,8 @@ def apply_spatial(image: Tensor, change: SpatialChange, out: Shape, *, nearest: 
     if _only_mirrors(change) and all(
         n >= m and (n - m) % 2 == 0 for n, m in zip(image.shape, out, strict=True)
     ):
-        return _centre(image, out).flip([axis for axis in range(3) if change.matrix[axis, axis] < 0])
+        z, y, x = (slice(None, None, int(change.matrix[axis, axis])) for axis in range(3))
+        return torch.from_numpy(_centre(image, out).numpy()[z, y, x].copy())  # faster than torch's flip
     if nearest:
         return _nearest(image, change, out)
     half_in = np.array(image.shape, dtype=np.float64) / 2
@@ -85,8 +86,9 @@ def _nearest(image: Tensor, change: SpatialChange, out: Shape) -> Tensor:
         of_z, of_y, of_x = change.matrix[axis].astype(np.float32)
         middle = np.float32(change.shift[axis] + (n - 1) / 2)
         at = (of_z * z + middle)[:, None, None] + (of_y * y)[:, None] + of_x * x
+        np.clip(np.rint(at, out=at), 0, n - 1, out=at)
         flat *= n
-        flat += np.rint(at).clip(0, n - 1).astype(np.int32)
+        flat += at.astype(np.int32)
     return torch.from_numpy(image.numpy().ravel().take(flat))
 
 
