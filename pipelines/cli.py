@@ -17,7 +17,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     jobs.demo, jobs.loop, jobs.add,
     stages.ingest, stages.prepare, stages.split, stages.pseudo_label, stages.train, stages.evaluate,
     registry.register, registry.gate, registry.promote, registry.rollback,
-    jobs.monitor, jobs.retrain, labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
+    jobs.monitor, jobs.retrain, jobs.plan, labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
     bench.bench,
 )  # fmt: skip
 
