@@ -7,33 +7,19 @@ them again, and the next student learns from these. Number of rounds, agreement,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from components.errors import StateError
-from components.models.acceptance import Judgement, held_out_experts, judge
+from components.models.acceptance import held_out_experts
 from components.models.description import InputContract, ModelDescription
-from components.models.fit import OnEpoch, batches, fit, seeded
+from components.models.fit import OnEpoch
 from components.models.labeled import LabeledFrame
-from components.models.patches import PatchDataset
-from components.models.relabel import label_set_sha256, relabel
-from components.models.segmentation import SegmentationModule
+from components.models.relabel import relabel
 from components.models.training_plan import SegmentationPlan
+from components.models.training_steps import RoundLog, Student, TrainingSteps
 from components.models.unet import UNet
-
-
-class RoundLog(Protocol):
-    """Who keeps a record of the rounds, an MLflow run for each say."""
-
-    def begin(self, step: str, facts: Mapping[str, str]) -> None:
-        """A step begins; ``facts`` names its label set by hash."""
-        ...
-
-    def end(self, step: str, facts: Mapping[str, Any]) -> None:
-        """A step has ended: what it measured, and whether it was ``accepted``."""
-        ...
 
 
 class Trained(NamedTuple):
@@ -50,6 +36,7 @@ def train_segmentation(
     plan: SegmentationPlan,
     *,
     checkpoints: Path,
+    pool: Sequence[LabeledFrame] = (),
     on_epoch: OnEpoch | None = None,
     log: RoundLog | None = None,
 ) -> Trained:
@@ -64,7 +51,9 @@ def train_segmentation(
         plan: see ``SegmentationPlan``.
         checkpoints: folder of this very run (the caller names it by inputs and parameters): a killed run goes on
             from its last epoch, and ends with the same weights.
+        pool: further frames of training patients, without labels, for ``plan.pretrain_epochs``.
         on_epoch: called with (step, epoch, loss).
+        log: keeps a record of each step.
 
     Raises ``StateError`` without any label.
     """
@@ -75,9 +64,11 @@ def train_segmentation(
             hint="running pseudo-label, or importing expert labels",
         )
     judging, teaching = held_out_experts(frames, plan)
-    run = _Run(
+    run = TrainingSteps(
         structures=structures, plan=plan, checkpoints=checkpoints, on_epoch=on_epoch, log=log, judging=judging
     )
+    if plan.pretrain_epochs:
+        run.pretrain([*teaching, *pool])
     if all(frame.provenance == "expert" for frame in teaching):
         student = run.step("experts", teaching, epochs=plan.epochs + plan.fine_tune_epochs)
         run.close(accepted=True)
@@ -91,15 +82,7 @@ def train_segmentation(
     return Trained(student.network.cpu(), run.curves, run.rounds)
 
 
-class _Student(NamedTuple):
-    """A network, the frames that it learned from, and what the held-out experts say of it."""
-
-    network: UNet
-    frames: Sequence[LabeledFrame]
-    judgement: Judgement
-
-
-def _rounds(run: _Run, teaching: Sequence[LabeledFrame]) -> _Student:
+def _rounds(run: TrainingSteps, teaching: Sequence[LabeledFrame]) -> Student:
     """The student of the last accepted round."""
     plan = run.plan
     student = run.step("student-1", teaching, epochs=plan.epochs)
@@ -117,75 +100,6 @@ def _rounds(run: _Run, teaching: Sequence[LabeledFrame]) -> _Student:
             break
         student = following
     return student
-
-
-@dataclass(kw_only=True)
-class _Run:
-    """The steps of one training, in their order."""
-
-    structures: int
-    plan: SegmentationPlan
-    checkpoints: Path
-    on_epoch: OnEpoch | None
-    log: RoundLog | None
-    judging: Sequence[LabeledFrame]
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    rounds: list[dict[str, Any]] = field(default_factory=list)
-
-    def step(
-        self, name: str, frames: Sequence[LabeledFrame], *, epochs: int, start: UNet | None = None
-    ) -> _Student:
-        """Train a network, a new one unless it goes on from ``start``, and judge it."""
-        plan, number = self.plan, len(self.curves)
-        facts = {"step": name, "label_set_sha256": label_set_sha256(frames), "frames": len(frames)}
-        self.rounds.append(facts)
-        if self.log is not None:
-            self.log.begin(name, {"label_set_sha256": str(facts["label_set_sha256"])})
-        network = (
-            start if start is not None else seeded(lambda: UNet(plan.network(self.structures)), plan.seed)
-        )
-        data = PatchDataset(
-            frames,
-            plan,
-            expert_share=None if start is None else plan.expert_share,
-            length=plan.steps_per_epoch * plan.batch_size,
-            stream=number,
-        )
-        module = SegmentationModule(
-            network,
-            rate=plan.learning_rate if start is None else plan.fine_tune_rate,
-            weight_decay=plan.weight_decay,
-            steps=epochs * plan.steps_per_epoch,
-        )
-        self.curves[name] = fit(
-            module,
-            batches(data, batch_size=plan.batch_size, workers=plan.workers),
-            name=name,
-            epochs=epochs,
-            seed=plan.seed,
-            checkpoint=self.checkpoints / f"{number}-{name}.ckpt",
-            precision=plan.precision,
-            on_epoch=self.on_epoch,
-        )
-        return _Student(network, frames, self._judged(network))
-
-    def close(self, *, accepted: bool, **measured: float) -> None:
-        """Record what the last step measured, and whether its student is kept."""
-        self.rounds[-1] |= {
-            "accepted": accepted,
-            **{name: round(value, 6) for name, value in measured.items()},
-        }
-        if self.log is not None:
-            self.log.end(str(self.rounds[-1]["step"]), self.rounds[-1])
-
-    def _judged(self, network: UNet) -> Judgement:
-        judgement = judge(network, self.judging, self.plan)
-        if judgement.dice:
-            self.rounds[-1] |= {
-                "held_out_dice": round(judgement.mean, 6),
-                "held_out_patients": len(judgement.dice),
-            }
-        return judgement
 
 
 def describe(

@@ -14,6 +14,7 @@ import torch
 pytest.importorskip("lightning")
 
 from components.models import train_segmentation as training
+from components.models import training_steps
 from components.models.acceptance import Judgement
 from components.models.labeled import LabeledFrame, in_memory, sample_foreground
 from components.models.relabel import Relabelled
@@ -62,7 +63,9 @@ class Recorder:
 def judged_as(monkeypatch: pytest.MonkeyPatch, *means: float) -> None:
     """What the held-out experts say of one step after the other."""
     said = list(means)
-    monkeypatch.setattr(training, "judge", lambda *_: Judgement(dice={"p": said.pop(0)} if said else {}))
+    monkeypatch.setattr(
+        training_steps, "judge", lambda *_: Judgement(dice={"p": said.pop(0)} if said else {})
+    )
 
 
 def steps(trained: training.Trained) -> list[tuple[str, bool]]:
