@@ -24,7 +24,7 @@ SMALLEST_STROKE = 0.2
 _NEGLIGIBLE = 0.01
 
 
-def cycle_of(phases_percent: Sequence[float], values: Sequence[float]) -> Series:
+def cycle_of(phases_percent: Sequence[float], values: Sequence[float] | Series) -> Series:
     """``values`` in the order of their phases, with NaN where the cycle has a gap: ``(n,)``, n >= their number.
 
     The step is the median distance between neighbouring phases; a frame belongs to the nearest multiple of it

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from components.operations.evaluate_segmentation import EXPERT, PREDICTED
+from components.operations.segmentation_frames import EXPERT, PREDICTED
 from pipelines.figures.canvas import COLOURS, new_figure, readable
 
 
