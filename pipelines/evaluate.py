@@ -26,7 +26,9 @@ from components.volume.volume import Volume
 from pipelines.evaluation_figures import classification_figures, segmentation_figures
 from pipelines.held_out import expert_findings, expert_label_map, frames_of
 from pipelines.params import load_section
+from pipelines.predicted_labels import PredictedLabels
 from pipelines.progress import bar, say, write_json
+from pipelines.segmentation_report import JudgedModel, write_segmentation_report
 from pipelines.stage_command import run_stage
 from pipelines.workspace import Workspace
 
@@ -58,7 +60,7 @@ class EvaluateParams:
 
 
 def evaluate(workspace: Workspace, task: Task) -> None:
-    """Write metrics, per-patient values, calibration, the drift reference and figures of ``models/TASK``."""
+    """Write metrics, per-patient values, calibration, the drift reference, figures and report of ``models/TASK``."""
     from components.adapters.blosc_store import load_volume
     from components.models.package import load_predictor
 
@@ -89,7 +91,7 @@ def _segmentation(
     params: EvaluateParams,
     folder: Path,
 ) -> tuple[Evaluation, dict[str, Any]]:
-    expert = expert_label_map(workspace)
+    expert, kept = expert_label_map(workspace), PredictedLabels()
     evaluation = evaluate_segmentation(
         predictor,
         frames,
@@ -97,9 +99,24 @@ def _segmentation(
         expert,
         _intervals(params),
         surface_tolerance_mm=params.surface_tolerance_mm,
+        on_prediction=kept.keep,
         progress=bar("evaluate segmentation"),
     )
-    segmentation_figures(folder / "figures", evaluation, predictor, load, expert)
+    judged = JudgedModel(
+        evaluation=evaluation,
+        structures=predictor.label_names,
+        load=load,
+        expert=expert,
+        predicted=kept.label_map,
+    )
+    segmentation_figures(folder / "figures", judged)
+    write_segmentation_report(
+        folder / "report",
+        judged,
+        heading="Segmentation on held-out patients",
+        eyebrow="ctloop evaluate",
+        level=params.level,
+    )
     return evaluation, {"temperature": {}, "thresholds": {}, "source": "none: label maps are hard"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from components.models.prediction import Predictor
+from components.models.prediction import FramePrediction, Predictor
 from components.operations.evaluation import Evaluation, IntervalParams, mean_interval
 from components.operations.scoring import score_cases
 from components.operations.segmentation_cycles import (
@@ -70,6 +70,7 @@ def evaluate_segmentation(
     *,
     cavity: str = "left_ventricle",
     surface_tolerance_mm: Mapping[str, float] = SURFACE_TOLERANCE_MM,
+    on_prediction: Callable[[str, FramePrediction], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Predict each frame once; judge those for which ``expert`` has a label map, score all.
@@ -83,14 +84,21 @@ def evaluate_segmentation(
         load, expert: frame_id → volume, and label map on the same grid or ``None``.
         cavity: the structure whose ejection fraction is compared.
         surface_tolerance_mm: structure (or ``*``, every other) → tolerance of the surface Dice.
+        on_prediction: sees each frame's prediction too, to keep its label map for pictures.
     """
     for name in predictor.label_names:
         tolerance_of(name, surface_tolerance_mm)
     judge = FrameJudge(
         expert=expert, tolerance_mm=surface_tolerance_mm, structures=tuple(predictor.label_names)
     )
+
+    def see(frame_id: str, prediction: FramePrediction) -> None:
+        judge.see(frame_id, prediction)
+        if on_prediction is not None:
+            on_prediction(frame_id, prediction)
+
     reference = score_cases(
-        predictor, frames, load, on_prediction=judge.see, on_error=judge.fail, progress=progress
+        predictor, frames, load, on_prediction=see, on_error=judge.fail, progress=progress
     )
     judge.close_case()
     table, not_drawn = _without_undrawn(_frame_table(judge, frames))

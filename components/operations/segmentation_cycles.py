@@ -140,6 +140,10 @@ def _volumes(frames: pd.DataFrame, column: str) -> Series:
     return frames[column].to_numpy(np.float64) if column in frames else np.empty(0)
 
 
+def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}{name}": value for name, value in values.items()}
+
+
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
