@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from pipelines.figures.volume_curves import draw_volume_curves
 from pipelines.figures.windows import WINDOWS_HU
 from pipelines.render import render
 
-RANKS = ("worst", "median", "best")
 _WINDOW_HU = WINDOWS_HU["segmentation"]
 
 
@@ -130,14 +129,15 @@ def _cine_frames(judged: JudgedModel, case: str) -> Iterator[CineFrame]:
 
 
 def _telling(scores: pd.Series[float]) -> Iterator[tuple[str, str]]:
-    """(worst, name), (median, name), (best, name): each name once."""
+    """(worst, name), (median, name), (best, name) of three or more; of fewer, what there is."""
     order = [str(name) for name in scores.sort_values(kind="stable").index]
-    places = (0, len(order) // 2, len(order) - 1)
-    told: Sequence[str] = ()
-    for rank, place in zip(RANKS, places, strict=True):
-        if order and order[place] not in told:
-            told = (*told, order[place])
-            yield rank, order[place]
+    if len(order) == 1:
+        yield "only", order[0]
+    elif order:
+        yield "worst", order[0]
+        if len(order) > 2:
+            yield "median", order[len(order) // 2]
+        yield "best", order[-1]
 
 
 def _failed(judged: JudgedModel) -> list[str]:

@@ -104,7 +104,8 @@ def _neighbours(
         if np.isfinite(first) and np.isfinite(second)
     ]
     structures = dict.fromkeys(name for pair in found for name in pair)
-    return {f"{CONSECUTIVE}{name}": _mean([pair.get(name, np.nan) for pair in found]) for name in structures}
+    means = {name: _mean([pair.get(name, np.nan) for pair in found]) for name in structures}
+    return _prefixed(CONSECUTIVE, {"mean": _mean(list(means.values())), **means} if means else {})
 
 
 def _curves(case: pd.DataFrame, phases: Sequence[float]) -> dict[str, float]:

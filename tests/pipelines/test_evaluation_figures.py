@@ -110,6 +110,13 @@ def test_without_experts_the_first_case_is_shown(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("cine-*")} == {"cine-first.webp", "cine-first.png"}
 
 
+@pytest.mark.parametrize(("patients", "ranks"), [(1, {"only"}), (2, {"worst", "best"})])
+def test_few_cases_have_their_own_names(tmp_path: Path, patients: int, ranks: set[str]) -> None:
+    page = page_of(tmp_path, judged(Segmenter(shift=1), patients=patients))
+    assert {path.stem.removeprefix("cine-") for path in tmp_path.glob("cine-*.png")} == ranks
+    assert ("One patient has no" in page) == (patients == 1)
+
+
 def test_a_plain_ct_has_no_cine(tmp_path: Path) -> None:
     page = page_of(tmp_path, judged(Segmenter(shift=1), phases=1))
     assert "beating heart" not in page

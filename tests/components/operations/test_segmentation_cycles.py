@@ -32,6 +32,7 @@ def test_equal_to_the_metrics_of_the_label_maps() -> None:
     assert temporal["expert_roughness"] == temporal["roughness"]
     dice = found.metrics["consecutive_dice"]["left_ventricle"]["value"]
     assert dice == pytest.approx(consecutive_dice(maps)["left_ventricle"].mean(), abs=1e-6)
+    assert found.metrics["consecutive_dice"]["mean"]["value"] == pytest.approx((1 + dice) / 2, abs=1e-6)
     assert (temporal["cycles"], temporal["cycles_with_gaps"], temporal["cycles_without_even_phases"]) == (
         2,
         0,
