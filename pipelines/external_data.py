@@ -83,9 +83,10 @@ def labelled_cases(home: Workspace, data: ExternalData) -> pd.DataFrame:
         )
     cases = frames[frames["frame_id"].isin(list(labelled_frames(home, TASK)))]["case_id"]
     if cases.empty:
+        refused = [item["reason"] for item in left_out(home, data)]
         raise StateError(
             expected=f"expert labels in {data.title}",
-            got=f"none for {len(frames)} frames",
+            got=f"none for {len(frames)} frames" + (f"; left out: {refused[0]}" if refused else ""),
             hint="the columns labels and label_values of cases.csv",
         )
     return frames[frames["case_id"].isin(cases)].reset_index(drop=True)
@@ -96,6 +97,29 @@ def label_hashes(home: Workspace, frames: pd.DataFrame) -> dict[str, str]:
     labelled = sorted(set(frames["frame_id"]) & labelled_frames(home, TASK))
     sidecars = {frame: (folder / f"{frame}.sidecar.json").read_text() for frame in labelled}
     return {frame: LabelSidecar.from_json(text).label_sha256 for frame, text in sidecars.items()}
+
+
+def left_out(home: Workspace, data: ExternalData) -> list[dict[str, str]]:
+    """``what`` and ``reason`` of each file, frame and label of the data that ingest or prepare quarantined."""
+    ingested = home.ingested(TASK)
+    table = ingested / "frames.parquet"
+    batches = pd.read_parquet(table).set_index("frame_id")["batch"].to_dict() if table.is_file() else {}
+    files = [{**item, "what": f"scan {item['source']}"} for item in _items(ingested)]
+    frames = [
+        {**item, "what": f"{item['what']} {item['frame_id']}", "batch": batches.get(item["frame_id"], "")}
+        for item in _items(home.prepared(TASK))
+    ]
+    return [
+        {"what": item["what"], "reason": item["reason"]}
+        for item in (*files, *frames)
+        if data.batch in (None, item["batch"])
+    ]
+
+
+def _items(folder: Path) -> list[dict[str, str]]:
+    path = folder / "quarantine.json"
+    items: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
+    return items
 
 
 def whether_it_may_train(home: Workspace, data: ExternalData, frames: pd.DataFrame) -> str:

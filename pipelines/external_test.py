@@ -27,6 +27,7 @@ from pipelines.external_data import (
     hash_of,
     label_hashes,
     labelled_cases,
+    left_out,
     prepared_data,
     whether_it_may_train,
 )
@@ -62,7 +63,7 @@ def external_test(
         params = load_section(EvaluateParams, workspace.params, "evaluate", TASK)
         judged = _judge(home, load_predictor(package), frames, params)
         notes = (*(check.statement for check in checks), whether_it_may_train(home, data, frames))
-        result = _result(version, package, data, judged, params, notes)
+        result = _result(version, package, data, judged, params, notes) | {"left_out": left_out(home, data)}
         folder = report_folder(workspace, version, data.batch or digest[:12])
         _write(folder, result, judged, version, params)
     _log(workspace, version, result, folder, {"data": digest, "expert_labels": hash_of(labels)})

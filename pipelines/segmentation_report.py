@@ -11,6 +11,7 @@ import pandas as pd
 
 from components.operations.evaluate_segmentation import MEAN
 from components.operations.evaluation import Evaluation
+from components.operations.scoring import FRAME_ERRORS
 from components.operations.segmentation_frames import DICE
 from components.volume.volume import LabelMap, Volume
 from pipelines.figures.canvas import on_both_papers
@@ -102,7 +103,7 @@ def _pictures(judged: JudgedModel) -> Mapping[str, tuple[bytes, bytes] | None]:
 
 def _cines(judged: JudgedModel) -> Iterator[tuple[str, str, Cine]]:
     """(rank, case, pictures) of the worst, median and best case; without expert labels, of the first one."""
-    table = judged.frames
+    table = judged.frames.dropna(subset=["phase_percent"])
     sizes = table.groupby("case_id")["frame_id"].size()
     cases = table[table["case_id"].isin(sizes[sizes > 1].index)]
     dice = cases[cases["judged"]].groupby("case_id")[f"{DICE}{MEAN}"].mean().dropna()
@@ -120,7 +121,7 @@ def _cine_frames(judged: JudgedModel, case: str) -> Iterator[CineFrame]:
     for frame, phase, drawn in zip(cine["frame_id"], cine["phase_percent"], cine["judged"], strict=True):
         try:
             volume = judged.load(frame)
-        except OSError:
+        except FRAME_ERRORS:
             continue  # the page names it among the frames that failed
         expert = judged.expert(frame) if drawn else None
         yield CineFrame(

@@ -114,6 +114,20 @@ def test_a_folder_outside_never_enters_the_workspace(registered: Registered, tmp
     assert "Roe" not in "".join(path.read_text() for path in written.glob("*.json"))
 
 
+def test_a_label_on_another_grid_is_left_out_with_its_reason(registered: Registered, tmp_path: Path) -> None:
+    source = a_site(tmp_path / "site")
+    small = nibabel.Nifti1Image(np.ones((9, 9, 9), np.uint8), np.eye(4))
+    small.to_filename(source / "l0-0.nii.gz")
+    (source / "1-50.nii.gz").write_bytes(b"torn")
+    result = run(registered, ExternalData(source=source))
+    assert (result["patients"], result["metrics"]["frames"]) == (2, 2)  # type: ignore[index]
+    reasons = [item["reason"] for item in result["left_out"]]  # type: ignore[attr-defined]
+    assert len(reasons) == 2
+    assert any("grid" in reason for reason in reasons)
+    page = Path(str(result["report"])).read_text()
+    assert "quarantined" in page
+
+
 def test_what_cannot_be_tested_is_said(registered: Registered, tmp_path: Path) -> None:
     with pytest.raises(StateError, match="prepared frames of batch nowhere"):
         run(registered, ExternalData(batch="nowhere"))
