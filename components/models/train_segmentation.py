@@ -82,6 +82,26 @@ def train_segmentation(
     return Trained(student.network.cpu(), run.curves, run.rounds)
 
 
+def fine_tune(
+    network: UNet,
+    frames: Sequence[LabeledFrame],
+    structures: int,
+    plan: SegmentationPlan,
+    *,
+    checkpoints: Path,
+    on_epoch: OnEpoch | None = None,
+) -> UNet:
+    """A copy of ``network`` that goes on for ``plan.fine_tune_epochs``; see ``train_segmentation``.
+
+    Args:
+        frames: experts' labels make up ``plan.expert_share`` of the patches, others the rest under their weights.
+    """
+    run = TrainingSteps(
+        structures=structures, plan=plan, checkpoints=checkpoints, on_epoch=on_epoch, log=None, judging=()
+    )
+    return run.step("fine-tune", frames, epochs=plan.fine_tune_epochs, start=network).network.cpu()
+
+
 def _rounds(run: TrainingSteps, teaching: Sequence[LabeledFrame]) -> Student:
     """The student of the last accepted round."""
     plan = run.plan

@@ -46,7 +46,7 @@ class Views:
     zooms: tuple[float, ...] = (0.88, 1.12)
     offsets_hu: tuple[float, ...] = (-60.0, 100.0)
     keep: int = 9
-    agree: float = 0.6
+    agree: float = 0.75
 
     def __post_init__(self) -> None:
         count = len(list(self.all()))

@@ -15,13 +15,14 @@ from components.cohort.structures import HEART_STRUCTURES
 from components.errors import TeacherError
 from components.models.labeled import LabeledFrame, in_memory, sample_foreground
 from components.models.teacher import Teacher
+from components.phantom.body import Species
 from components.phantom.cardiac import CardiacFrame, cardiac_case
 from components.phantom.scanner import SCANNERS
 from components.volume.volume import LabelMap
 
 Labels = npt.NDArray[np.uint8]
 FOLDER = Path(__file__).parents[1] / "teacher" / "human_heart_ct"
-SPECIES = "porcine"  # the teacher was made from human phantoms
+SPECIES: Species = "porcine"  # the teacher was made from human phantoms
 SITES = ("reference", "reference-b", "sharp")
 SIDE, SPACING_MM = 48, 4.0
 _NAME = list(b"ctloop bench self-training")
@@ -66,7 +67,9 @@ def shipped_teacher() -> Teacher:
     from components.adapters.monai_bundle import bundle_sha256, open_bundle
     from components.models.teacher_labels import TeacherLabels
 
-    labels = TeacherLabels(to_structure={name: name for name in HEART_STRUCTURES}, structures=HEART_STRUCTURES)
+    labels = TeacherLabels(
+        to_structure={name: name for name in HEART_STRUCTURES}, structures=HEART_STRUCTURES
+    )
     return open_bundle(FOLDER, trusted_sha256=bundle_sha256(FOLDER), labels=labels, threads=1)
 
 
@@ -125,7 +128,9 @@ def poisoned(labels: dict[str, Labels], generator: np.random.Generator) -> dict[
     return {name: swap[labels[name]] if name in chosen else labels[name] for name in names}
 
 
-def _labeled(patient: Patient, index: int, frame: CardiacFrame, labels: Labels, provenance: str) -> LabeledFrame:
+def _labeled(
+    patient: Patient, index: int, frame: CardiacFrame, labels: Labels, provenance: str
+) -> LabeledFrame:
     return LabeledFrame(
         frame_id=frame_name(patient, index),
         patient_id=patient.name,
