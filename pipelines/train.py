@@ -67,16 +67,18 @@ def train(workspace: Workspace, task: Task) -> None:
 
 def _train_segmentation(workspace: Workspace) -> None:
     from components.models.train_segmentation import describe, train_segmentation
-    from pipelines.training_set import segmentation_set
+    from pipelines.training_set import segmentation_pool, segmentation_set
 
     params = load_section(SegmentationTrainParams, workspace.params, "train", "segmentation")
     plan = params.plan
     data = segmentation_set(workspace, params.provenances, seed=plan.seed, cache_mb=params.cache_mb)
+    pool = segmentation_pool(workspace, data.examples) if plan.pretrain_epochs else []
 
     def run(checkpoints: Path, log: TrainingLog) -> Trained:
         network, curves, rounds = train_segmentation(
-            data.examples, len(data.label_names), plan, checkpoints=checkpoints, on_epoch=log.epoch, log=log
-        )
+            data.examples, len(data.label_names), plan, checkpoints=checkpoints, pool=pool,
+            on_epoch=log.epoch, log=log,
+        )  # fmt: skip
         return network, describe(network, plan, data.label_names, data.spacing_mm), curves, rounds
 
     _logged(workspace, "segmentation", params, data, run)
