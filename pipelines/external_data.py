@@ -133,7 +133,7 @@ def whether_it_may_train(home: Workspace, data: ExternalData, frames: pd.DataFra
         return "From here on: every patient is on the test side of this workspace's split, and never trains."
     return (
         f"From here on: {len(teaching)} of {len(patients)} patients are not on the test side of this workspace's "
-        "split, and a later training may use them. `--source DIR` keeps a site outside."
+        "split, and a later training may use them. --source DIR keeps a site outside."
     )
 
 
