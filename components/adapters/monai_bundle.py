@@ -201,6 +201,7 @@ def _infer(parts: _Parts, volume: Volume) -> npt.NDArray[np.generic]:
     """``(x, y, z)`` label values on the frame's own grid."""
     import torch
     from monai.data import MetaTensor
+    from monai.transforms import reset_ops_id
 
     affine = torch.from_numpy(ras_affine(volume.geometry))
     image = MetaTensor(
@@ -216,7 +217,7 @@ def _infer(parts: _Parts, volume: Volume) -> npt.NDArray[np.generic]:
     )
     with torch.inference_mode():
         given = {parts.image_key: image, **({"label_prompt": list(parts.prompts)} if parts.prompts else {})}
-        data = parts.preprocessing(given)
+        data = reset_ops_id(parts.preprocessing(given))  # a copy of the transforms may invert them
         batch = data[parts.image_key][None].to(parts.device)
         if parts.prompts:
             data["pred"] = _prompted(parts, batch, data)
