@@ -23,7 +23,8 @@ class PseudoLabelParams:
     Args:
         teacher: ``bundle`` = a MONAI bundle, ``command`` = an external program, ``registry`` = a registered
             model, ``rule`` = thresholds and connected components, ``none``.
-        bundle: the bundle's folder or zip, relative to the workspace.
+        bundle: the bundle's folder or zip, relative to the workspace if it is in git there, else its full
+            path: retraining runs in a clone.
         trusted_sha256: hash of the bundle whose code may run (`ctloop doctor` shows it).
         command: program and arguments with ``{input}`` and ``{output}``.
         command_output: ``file`` = one label map, ``folder`` = one mask per label.
