@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from components.errors import ParameterError
 from components.volume.volume import LabelMap
 
 
@@ -85,6 +86,14 @@ class JumpBound:
     still: float = 0.12
     per_percent: float = 0.008
     widest_gap: float = 40.0
+
+    def __post_init__(self) -> None:
+        if min(self.still, self.per_percent) < 0 or not 0 < self.widest_gap <= 100:
+            raise ParameterError(
+                expected="still and per_percent of 0 or more, widest_gap in (0, 100]",
+                got=f"{self.still:g}, {self.per_percent:g}, {self.widest_gap:g}",
+                hint="the shipped `jumps` of params.yaml",
+            )
 
     def at(self, gap_percent: float) -> float:
         return min(1.0, self.still + self.per_percent * gap_percent)
