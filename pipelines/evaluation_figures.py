@@ -8,11 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from components.metrics.overlap import dice_per_structure
-from components.models.prediction import Predictor
+from components.models.prediction import FRAME_ERRORS, Predictor
 from components.operations.evaluate_classification import PROBABILITY
 from components.operations.evaluate_segmentation import DICE
 from components.operations.evaluation import Evaluation
-from components.operations.scoring import FRAME_ERRORS
 from components.volume.volume import LabelMap, Volume
 from pipelines.figures.canvas import save
 from pipelines.figures.intervals import draw_intervals
