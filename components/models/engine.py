@@ -88,9 +88,12 @@ def _torch(network: nn.Module, half: torch.dtype | None, x_bczyx: Tensor) -> Win
     with torch.autocast(x_bczyx.device.type, dtype=half, enabled=half is not None):
         logits_bmkzyx, embedding = network(x_bczyx)
     scores_mkzyx = logits_bmkzyx[0].float().softmax(dim=1)
+    several = len(scores_mkzyx) > 1
+    own = [hard(scores) for scores in scores_mkzyx] if several else []
+    none = torch.zeros((0, *x_bczyx.shape[2:]), dtype=torch.uint8, device=x_bczyx.device)
     return WindowScores(
-        scores=scores_mkzyx.mean(dim=0) if len(scores_mkzyx) > 1 else scores_mkzyx[0],
-        members=torch.stack([hard(scores) for scores in scores_mkzyx]),
+        scores=scores_mkzyx.mean(dim=0) if several else scores_mkzyx[0],
+        members=torch.stack(own) if several else none,
         embedding=embedding[0].float(),
     )
 

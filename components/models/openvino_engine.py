@@ -32,8 +32,10 @@ class _Judged(nn.Module):
 
     def forward(self, x_bczyx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits_bmkzyx, embedding = self.network(x_bczyx)
-        members = logits_bmkzyx.argmax(dim=2).to(torch.uint8)
-        return logits_bmkzyx.softmax(dim=2).mean(dim=1), members, embedding
+        scores_bmkzyx = logits_bmkzyx.softmax(dim=2)
+        if logits_bmkzyx.shape[1] == 1:  # one member has nobody to disagree with
+            return scores_bmkzyx[:, 0], logits_bmkzyx[:, :0, 0].to(torch.uint8), embedding
+        return scores_bmkzyx.mean(dim=1), logits_bmkzyx.argmax(dim=2).to(torch.uint8), embedding
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -29,7 +29,7 @@ class WindowScores:
 
     Args:
         scores: ``(k, z, y, x)`` float32.
-        members: ``(m, z, y, x)`` uint8, each member's own labels; m may be 0.
+        members: ``(m, z, y, x)`` uint8, each member's own labels; m = 0 for a single one.
         embedding: ``(d,)``.
     """
 

@@ -24,7 +24,7 @@ class PairCounts:
     @staticmethod
     def of(members: npt.NDArray[np.uint8], classes: int) -> PairCounts:
         """Of labels ``(m, z, y, x)`` below ``classes``; 0 is background."""
-        flat = members.reshape(len(members), -1)
+        flat = members.reshape(len(members), int(np.prod(members.shape[1:])))
         pairs = combinations(flat, 2)
         return PairCounts(
             sizes=_rows([np.bincount(row, minlength=classes) for row in flat], classes),

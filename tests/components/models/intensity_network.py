@@ -20,17 +20,16 @@ class IntensityNetwork(nn.Module):
     ``sharpness`` scales the logits: how sure it is.
     """
 
-    def __init__(self, sharpness: float = 40.0) -> None:
+    def __init__(self, sharpness: float = 40.0, heads: int = 2) -> None:
         super().__init__()
-        self.sharpness = sharpness
+        self.sharpness, self.heads = sharpness, heads
         self.windows: list[float] = []
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         self.windows.append(float(x.mean()))
         levels = torch.tensor([0.2, 0.6, 1.0]).reshape(1, 3, 1, 1, 1)
         logits = -self.sharpness * (x - levels) ** 2
-        both = torch.stack([logits, logits.roll(0, dims=2)], dim=1)
-        return both, torch.stack([x.mean(), x.std()])[None]
+        return torch.stack([logits] * self.heads, dim=1), torch.stack([x.mean(), x.std()])[None]
 
 
 def intensity_predictor(
@@ -38,14 +37,15 @@ def intensity_predictor(
     *,
     patch: tuple[int, int, int] = (16, 16, 16),
     spacing_mm: tuple[float, float, float] = (2.0, 2.0, 2.0),
+    heads: int = 2,
 ) -> SegmentationPredictor:
     """Window 0 to 1000 HU."""
     description = ModelDescription(
         task="segmentation",
-        architecture=dataclasses.asdict(CONFIG),
+        architecture=dataclasses.asdict(dataclasses.replace(CONFIG, heads=heads)),
         input=InputContract(spacing_mm=spacing_mm, window_hu=(0.0, 1000.0), shape=patch),
         label_names=("left_ventricle", "aorta"),
     )
     return SegmentationPredictor(
-        network=network or IntensityNetwork(), description=description, device=torch.device("cpu")
+        network=network or IntensityNetwork(heads=heads), description=description, device=torch.device("cpu")
     )

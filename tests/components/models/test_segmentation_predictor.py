@@ -84,6 +84,12 @@ def cine_of(
     return cine(predictor, [lambda i=i: make(i) for i in range(frames)])
 
 
+def test_a_single_head_says_the_same_and_is_never_unsure() -> None:
+    several, one = intensity_predictor().predict(scan(0)), intensity_predictor(heads=1).predict(scan(0))
+    assert np.array_equal(labels(several), labels(one))
+    assert one.uncertainty == 0.0
+
+
 def test_frames_are_loaded_one_at_a_time() -> None:
     loaded: list[int] = []
 

@@ -1,0 +1,245 @@
+"""Inference: our predictor against MONAI's sliding window with the same weights, windows, overlap and threads.
+
+Speed and masks: a U-Net of nnU-Net's kind at full resolution (16 to 256 channels, 6.8 million parameters) in windows of
+96³ on scans of 128³ voxels, each window full of body. MONAI gets the memory format and the windows per batch
+that are fastest, inference mode, and only scores and argmax to do; ours answers a whole ``predict`` call. Cine: the
+demo's network (48³ windows) on ten phases, on a wide and on a tight field of view.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.cohort.structures import HEART_LABELS
+from components.models.training_plan import Augmentation, SegmentationPlan
+from components.phantom.cardiac import TEN_PHASES
+from components.scorecard.temporal_smoothing import TemporalSmoothing
+from components.volume.volume import LabelMap, Volume
+from pipelines.bench.bench import BenchRequest, BenchResult
+from pipelines.bench.claims import Claim, Relation
+from pipelines.bench.inference_cine import CineResult, compare_cine, judge_cine, worst_dice
+from pipelines.bench.inference_contenders import (
+    OVERLAP,
+    PRECISIONS,
+    Mask,
+    MonaiSettings,
+    best_monai,
+    monai_masks,
+    our_masks,
+)
+from pipelines.bench.inference_memory import peak_rise_mib
+from pipelines.bench.inference_network import Recipe, Trained, patient, train
+from pipelines.progress import say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Little augmentation: the students of these benches meet one scanner only.
+EASY = Augmentation(scale=0.1, rotation_degrees=5.0, contrast=0.05, brightness=0.02, noise=0.02, blur=0.0)
+REALISTIC = Recipe(
+    plan=SegmentationPlan(
+        patch=(48, 48, 48), widths=(16, 32, 64, 128, 256), stem_stride=1, heads=1, head_share=1.0, batch_size=2,
+        steps_per_epoch=20, epochs=15, learning_rate=5e-3, augmentation=EASY,
+    ),
+    window=(96, 96, 96), shape=(96, 96, 96), spacing_mm=2.0, patients=12,
+)  # fmt: skip
+DEMO = Recipe(
+    plan=SegmentationPlan(batch_size=2, steps_per_epoch=20, epochs=15, augmentation=EASY),
+    window=(48, 48, 48), shape=(104, 104, 104), spacing_mm=2.5, patients=12,
+)  # fmt: skip
+SCAN = (128, 128, 128)
+ROUNDS = 3  # each on a patient of its own
+WIDE, TIGHT = (128, 160, 160), (64, 64, 64)
+BOUNDS: dict[str, tuple[Relation, float]] = {
+    "speed_same_precision": (">=", 1.5),
+    "speed_ours_best_vs_monai_fp32": (">=", 3.5),
+    "min_structure_dice_vs_fp32_masks": (">=", 0.999),
+    "peak_memory_vs_monai": ("<=", 0.6),
+    "cine_speed_vs_frame_by_frame": (">=", 1.3),
+}
+Seconds = dict[str, list[float]]
+
+
+def bench(request: BenchRequest) -> BenchResult:
+    """All seeds: medians of ratios, and the worst mask of all."""
+    rows = {
+        seed: _seed(seed, rounds=ROUNDS if request.size == "small" else 3 * ROUNDS) for seed in request.seeds
+    }
+    claims = []
+    for name, (relation, bound) in BOUNDS.items():
+        values = [row["claims"][name] for row in rows.values()]
+        worst = name == "min_structure_dice_vs_fp32_masks"
+        measured = float(min(values) if worst else np.median(values))
+        claims.append(Claim(id=name, measured=measured, relation=relation, bound=bound))
+    tables = {str(seed): row for seed, row in rows.items()}
+    return BenchResult(claims=claims, tables=tables, figure=_figure(claims, list(rows.values())))
+
+
+def _seed(seed: int, *, rounds: int) -> dict[str, Any]:
+    trained = train(REALISTIC, seed)
+    settings: dict[str, MonaiSettings] = {}
+    tuning: dict[str, dict[str, float]] = {}
+    for precision in PRECISIONS:
+        settings[precision], tuning[precision] = best_monai(trained, precision)
+    say(f"MONAI at its best: {settings}")
+    seconds, dice, truth = _rounds(trained, settings, seed, rounds)
+    ratios = _ratios(seconds)
+    memory = _memory(trained, settings, seed)
+    cine = _cine(seed)
+    return {
+        "claims": {
+            "speed_same_precision": min(ratios["float32"], ratios["bfloat16"]),
+            "speed_ours_best_vs_monai_fp32": ratios["best"],
+            "min_structure_dice_vs_fp32_masks": min(dice["ours bfloat16"]),
+            "peak_memory_vs_monai": memory["ours bfloat16"] / memory["monai bfloat16"],
+            "cine_speed_vs_frame_by_frame": cine["wide"]["ratio"],
+        },
+        "setup": _setup(trained),
+        "monai_seconds_per_window": tuning,
+        "monai_settings": {name: dataclasses.asdict(chosen) for name, chosen in settings.items()},
+        "seconds_per_scan": {name: [round(s, 3) for s in values] for name, values in seconds.items()},
+        "speed_ratios": {name: round(value, 3) for name, value in ratios.items()},
+        "worst_structure_dice_to_monai_fp32": {name: np.round(v, 5).tolist() for name, v in dice.items()},
+        "mean_dice_to_truth": truth,
+        "peak_rise_mib": {name: round(value) for name, value in memory.items()},
+        "cine": cine,
+    }
+
+
+def _setup(trained: Trained) -> dict[str, Any]:
+    return {
+        "parameters": trained.parameters,
+        "trained_s": round(trained.seconds),
+        "window": list(REALISTIC.window),
+        "scan": list(SCAN),
+        "overlap": OVERLAP,
+        "engines": {precision: trained.predictor(precision).engine.name for precision in PRECISIONS},
+    }
+
+
+def _rounds(
+    trained: Trained, settings: Mapping[str, MonaiSettings], seed: int, rounds: int
+) -> tuple[Seconds, dict[str, list[float]], list[float]]:
+    """Every contender on every scan, in turn; the masks of MONAI in float32 are the reference."""
+    contenders: dict[str, Callable[[Volume], Mask]] = {}
+    for precision in PRECISIONS:
+        contenders[f"monai {precision}"] = monai_masks(trained, precision, settings[precision])
+        contenders[f"ours {precision}"] = our_masks(trained, precision)
+    seconds: Seconds = {name: [] for name in contenders}
+    dice: dict[str, list[float]] = {name: [] for name in contenders}
+    truth = []
+    for number in range(rounds):
+        phase = TEN_PHASES[3 * number % 10]
+        frame = patient(seed, number, shape=SCAN, spacing_mm=REALISTIC.spacing_mm, phases_percent=(phase,))[0]
+        if number == 0:
+            for name, mask in contenders.items():
+                if name.startswith("ours"):
+                    mask(frame.volume)  # compiles
+        masks = {}
+        for name, mask in contenders.items():
+            start = time.perf_counter()
+            masks[name] = _map(mask(frame.volume), frame.volume)
+            seconds[name].append(time.perf_counter() - start)
+            say(f"scan {number + 1} of {rounds}: {name} {seconds[name][-1]:.1f} s")
+        for name, made in masks.items():
+            dice[name].append(worst_dice(made, masks["monai float32"]))
+        truth.append(round(_mean_dice(masks["monai float32"], frame.labels), 3))
+    return seconds, dice, truth
+
+
+def _ratios(seconds: Seconds) -> dict[str, float]:
+    """Medians over the rounds of MONAI's seconds over ours."""
+
+    def ratio(theirs: str, ours: str) -> float:
+        return float(np.median(np.divide(seconds[f"monai {theirs}"], seconds[f"ours {ours}"])))
+
+    pairs: dict[str, float] = {precision: ratio(precision, precision) for precision in PRECISIONS}
+    return {**pairs, "best": max(ratio("float32", precision) for precision in PRECISIONS)}
+
+
+def _memory(trained: Trained, settings: Mapping[str, MonaiSettings], seed: int) -> dict[str, float]:
+    from components.models.package import write_model
+
+    frame = patient(seed, 0, shape=SCAN, spacing_mm=REALISTIC.spacing_mm, phases_percent=(0.0,))[0]
+    rises = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_model(folder, trained.network, trained.description)
+        np.save(folder / "scan.npy", frame.volume.voxels_hu)
+        for contender in ("monai", "ours"):
+            for precision in PRECISIONS:
+                chosen = settings[precision]
+                rises[f"{contender} {precision}"] = peak_rise_mib(
+                    folder, contender, precision, channels_last=chosen.channels_last, batch=chosen.batch
+                )
+    say(f"peak rise in MiB: { {name: round(rise) for name, rise in rises.items()} }")
+    return rises
+
+
+def _cine(seed: int) -> dict[str, Any]:
+    trained = train(DEMO, seed)
+    predictor = trained.predictor("auto")
+    table: dict[str, Any] = {"engine": predictor.engine.name, "window": list(DEMO.window)}
+    for name, shape in {"wide": WIDE, "tight": TIGHT}.items():
+        frames = patient(seed, 0, shape=shape, spacing_mm=DEMO.spacing_mm, phases_percent=TEN_PHASES)
+        result: CineResult = compare_cine(predictor, frames)
+        say(f"cine, {name}: {result.ratio:.2f} times as fast as frame by frame")
+        view = " × ".join(f"{n * DEMO.spacing_mm:g}" for n in shape)
+        table[name] = {"field_of_view_mm": view, **_rounded(dataclasses.asdict(result))}
+        if name == "tight":
+            table["smoothing_off"] = judge_cine(predictor, frames)
+            smooth = TemporalSmoothing(strength=0.5, margin=0.2)
+            table["smoothing_0.5_within_0.2"] = judge_cine(
+                dataclasses.replace(predictor, smoothing=smooth), frames
+            )
+    return table
+
+
+def _map(mask: Mask, volume: Volume) -> LabelMap:
+    return LabelMap(labels=mask, geometry=volume.geometry, names=HEART_LABELS)
+
+
+def _mean_dice(mask: LabelMap, truth: LabelMap) -> float:
+    from components.metrics.overlap import dice_per_structure
+
+    return float(np.nanmean(list(dice_per_structure(mask, truth).values())))
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 5) for name, value in values.items()}
+
+
+def _figure(claims: Sequence[Claim], rows: Sequence[Mapping[str, Any]]) -> Figure:
+    from pipelines.figures.canvas import COLOURS, new_figure
+
+    figure = new_figure(10, 3.6)
+    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.15, top=0.86, wspace=0.5)
+    names = list(rows[0]["seconds_per_scan"])
+    colours = [COLOURS[1] if name.startswith("monai") else COLOURS[0] for name in names]
+    seconds = [np.median([np.median(row["seconds_per_scan"][name]) for row in rows]) for name in names]
+    memory = [np.median([row["peak_rise_mib"][name] for row in rows]) for name in names]
+    for place, (title, values, unit) in enumerate(
+        [("seconds per scan of 128³", seconds, ".1f"), ("peak memory, MiB", memory, ".0f")], start=1
+    ):
+        axes = figure.add_subplot(1, 3, place)
+        bars = axes.barh(names[::-1], values[::-1], color=colours[::-1])
+        axes.bar_label(bars, fmt=f"%{unit}", padding=2, fontsize=8)
+        axes.set_title(title, fontsize=10)
+        axes.margins(x=0.2)
+    axes = figure.add_subplot(1, 3, 3)
+    cines = [np.median([row["cine"][view]["ratio"] for row in rows]) for view in ("tight", "wide")]
+    bars = axes.barh(["tight view", "wide view"], cines, color=COLOURS[0])
+    axes.bar_label(bars, fmt="%.2f×", padding=2, fontsize=8)
+    axes.axvline(1.0, color="black", linewidth=0.8)
+    axes.set_title("cine as one call, speed over frame by frame", fontsize=10)
+    axes.margins(x=0.2)
+    held = sum(claim.holds for claim in claims)
+    figure.suptitle(f"Inference: {held} of {len(claims)} claims hold", fontsize=11)
+    return figure
