@@ -27,7 +27,6 @@ from components.models.still_windows import StillRule, StillWindows
 from components.models.training_plan import Precision
 from components.models.unet_config import UNetConfig
 from components.models.window_grid import WindowGrid
-from components.scorecard.temporal_smoothing import TemporalSmoothing
 from components.volume.canonical import canonical_geometry
 from components.volume.geometry import Geometry
 from components.volume.label_counts import label_counts
@@ -42,8 +41,9 @@ class SegmentationPredictor:
     Args:
         precision: ``auto`` takes bfloat16 where the hardware computes in it; see ``choose_engine``.
         still: which windows of a cine are not run again; see ``components.models.still_windows``.
-        smoothing: over the cycle, off by default; see ``components.scorecard.temporal_smoothing``. Single frames
-            have no neighbours and stay as they are.
+
+    Frames of a cine listen to their neighbours as the package's ``temporal`` says, off by default; see
+    ``components.scorecard.temporal_smoothing``. Single frames have no neighbours and stay as they are.
     """
 
     network: nn.Module
@@ -51,7 +51,6 @@ class SegmentationPredictor:
     device: torch.device
     precision: Precision = "auto"
     still: StillRule = field(default_factory=StillRule)
-    smoothing: TemporalSmoothing = field(default_factory=TemporalSmoothing)
 
     @property
     def task(self) -> Task:
@@ -77,15 +76,16 @@ class SegmentationPredictor:
         return _Cine(predictor=self).predict(volume)
 
     def predict_cine(self, frames: Iterable[LoadFrame]) -> Iterator[CineAnswer]:
-        """Like ``predict`` on each frame, in about half the time where the view is wider than the heart.
+        """Like ``predict`` on each frame, but faster where the view is wider than the heart.
 
-        Windows in which nothing lies and nothing moves are not run again (``still``). Without ``smoothing`` one
-        frame is held at a time, and positions come in order.
+        Windows in which nothing lies and nothing moves are not run again (``still``). Without temporal smoothing
+        one frame is held at a time, and positions come in order.
         """
         cine = _Cine(predictor=self, still=StillWindows(rule=self.still))
-        if self.smoothing.strength == 0.0:
+        smoothing = self.description.input.temporal
+        if smoothing.strength == 0.0:
             return frame_by_frame(cine.predict, frames)
-        return smoothed_cycle(cine.waiting(frames), self.smoothing)
+        return smoothed_cycle(cine.waiting(frames), smoothing)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

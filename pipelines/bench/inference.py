@@ -41,6 +41,8 @@ from pipelines.progress import say
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from components.models.segmentation_predictor import SegmentationPredictor
+
 # Little augmentation: the students of these benches meet one scanner only.
 EASY = Augmentation(scale=0.1, rotation_degrees=5.0, contrast=0.05, brightness=0.02, noise=0.02, blur=0.0)
 REALISTIC = Recipe(
@@ -195,11 +197,15 @@ def _cine(seed: int) -> dict[str, Any]:
         table[name] = {"field_of_view_mm": view, **_rounded(dataclasses.asdict(result))}
         if name == "tight":
             table["smoothing_off"] = judge_cine(predictor, frames)
-            smooth = TemporalSmoothing(strength=0.5, margin=0.2)
-            table["smoothing_0.5_within_0.2"] = judge_cine(
-                dataclasses.replace(predictor, smoothing=smooth), frames
-            )
+            table["smoothing_0.5_within_0.2"] = judge_cine(_smoothing(trained), frames)
     return table
+
+
+def _smoothing(trained: Trained) -> SegmentationPredictor:
+    smooth = TemporalSmoothing(strength=0.5, margin=0.2)
+    contract = dataclasses.replace(trained.description.input, temporal=smooth)
+    said = dataclasses.replace(trained.description, input=contract)
+    return dataclasses.replace(trained, description=said).predictor("auto")
 
 
 def _map(mask: Mask, volume: Volume) -> LabelMap:

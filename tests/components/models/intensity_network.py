@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from components.models.description import InputContract, ModelDescription
 from components.models.segmentation_predictor import SegmentationPredictor
 from components.models.unet_config import UNetConfig
+from components.scorecard.temporal_smoothing import TemporalSmoothing
 
 CONFIG = UNetConfig(classes=3, widths=(4, 8), heads=2)
 
@@ -38,12 +39,18 @@ def intensity_predictor(
     patch: tuple[int, int, int] = (16, 16, 16),
     spacing_mm: tuple[float, float, float] = (2.0, 2.0, 2.0),
     heads: int = 2,
+    temporal: TemporalSmoothing | None = None,
 ) -> SegmentationPredictor:
     """Window 0 to 1000 HU."""
     description = ModelDescription(
         task="segmentation",
         architecture=dataclasses.asdict(dataclasses.replace(CONFIG, heads=heads)),
-        input=InputContract(spacing_mm=spacing_mm, window_hu=(0.0, 1000.0), shape=patch),
+        input=InputContract(
+            spacing_mm=spacing_mm,
+            window_hu=(0.0, 1000.0),
+            shape=patch,
+            temporal=temporal or TemporalSmoothing(),
+        ),
         label_names=("left_ventricle", "aorta"),
     )
     return SegmentationPredictor(

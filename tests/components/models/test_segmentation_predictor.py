@@ -110,7 +110,7 @@ def test_a_frame_that_fails_never_stops_the_others(smoothing: TemporalSmoothing,
             raise InputError(expected="a frame", got="rubbish", hint="nothing")
         return scan(i)
 
-    predictor = dataclasses.replace(intensity_predictor(), smoothing=smoothing)
+    predictor = intensity_predictor(temporal=smoothing)
     answers = cine_of(predictor, load, 6)
     assert sorted(answers) == list(range(6))
     assert [i for i, answer in answers.items() if isinstance(answer, Exception)] == [bad]
@@ -126,7 +126,7 @@ def test_a_frame_on_another_grid_starts_anew() -> None:
 
 def test_equal_cines_give_equal_bytes_and_smoothing_off_is_no_smoothing() -> None:
     first, again = (cine_of(intensity_predictor(), scan, 4) for _ in range(2))
-    off = dataclasses.replace(intensity_predictor(), smoothing=TemporalSmoothing(strength=0.0, margin=1.0))
+    off = intensity_predictor(temporal=TemporalSmoothing(strength=0.0, margin=1.0))
     switched_off = cine_of(off, scan, 4)
     for i in range(4):
         assert labels(first[i]).tobytes() == labels(again[i]).tobytes() == labels(switched_off[i]).tobytes()
@@ -144,9 +144,7 @@ def flicker(i: int) -> Volume:
 
 def test_smoothing_repairs_a_flicker_and_leaves_clear_evidence() -> None:
     plain = cine_of(intensity_predictor(), flicker, 5)
-    predictor = dataclasses.replace(
-        intensity_predictor(), smoothing=TemporalSmoothing(strength=0.6, margin=0.25)
-    )
+    predictor = intensity_predictor(temporal=TemporalSmoothing(strength=0.6, margin=0.25))
     smooth = cine_of(predictor, flicker, 5)
     assert list(smooth) == [1, 2, 3, 4, 0]
     assert (labels(plain[2])[8, 8, 8], labels(smooth[2])[8, 8, 8]) == (0, 1)
@@ -160,7 +158,7 @@ def test_smoothing_repairs_a_flicker_and_leaves_clear_evidence() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_short_cines_with_smoothing_give_every_frame(count: int) -> None:
-    predictor = dataclasses.replace(intensity_predictor(), smoothing=TemporalSmoothing(strength=0.5))
+    predictor = intensity_predictor(temporal=TemporalSmoothing(strength=0.5))
     assert sorted(cine_of(predictor, flicker, count)) == list(range(count))
 
 
