@@ -1,7 +1,7 @@
 """Inference: our predictor against MONAI's sliding window with the same weights, windows, overlap and threads.
 
-Speed and masks: a U-Net of nnU-Net's kind at full resolution (16 to 256 channels, 6.8 million parameters) in windows of
-96³ on scans of 128³ voxels, each window full of body. MONAI gets the memory format and the windows per batch
+Speed and masks: the project's U-Net (16 to 256 channels, 6.8 million parameters, the first convolution halves the grid) in
+windows of 96³ on scans of 128³ voxels, none of which is skipped. MONAI gets the memory format and the windows per batch
 that are fastest, inference mode, and only scores and argmax to do; ours answers a whole ``predict`` call. Cine: the
 demo's network (48³ windows) on ten phases, on a wide and on a tight field of view.
 """
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.cohort.structures import HEART_LABELS
+from components.models.engine import Number
+from components.models.native_bfloat16 import native_bfloat16
 from components.models.training_plan import Augmentation, SegmentationPlan
 from components.phantom.cardiac import TEN_PHASES
 from components.scorecard.temporal_smoothing import TemporalSmoothing
@@ -47,10 +49,10 @@ if TYPE_CHECKING:
 EASY = Augmentation(scale=0.1, rotation_degrees=5.0, contrast=0.05, brightness=0.02, noise=0.02, blur=0.0)
 REALISTIC = Recipe(
     plan=SegmentationPlan(
-        patch=(48, 48, 48), widths=(16, 32, 64, 128, 256), stem_stride=1, heads=1, head_share=1.0, batch_size=2,
-        steps_per_epoch=20, epochs=15, learning_rate=5e-3, augmentation=EASY,
+        patch=(96, 96, 96), widths=(16, 32, 64, 128, 256), stem_stride=2, heads=1, head_share=1.0, batch_size=2,
+        steps_per_epoch=20, epochs=10, learning_rate=2e-2, augmentation=EASY,
     ),
-    window=(96, 96, 96), shape=(96, 96, 96), spacing_mm=2.0, patients=12,
+    window=(96, 96, 96), shape=(120, 120, 120), spacing_mm=2.0, patients=12,
 )  # fmt: skip
 DEMO = Recipe(
     plan=SegmentationPlan(batch_size=2, steps_per_epoch=20, epochs=15, augmentation=EASY),
@@ -86,24 +88,25 @@ def bench(request: BenchRequest) -> BenchResult:
 
 def _seed(seed: int, *, rounds: int) -> dict[str, Any]:
     trained = train(REALISTIC, seed)
-    settings: dict[str, MonaiSettings] = {}
-    tuning: dict[str, dict[str, float]] = {}
-    for precision in PRECISIONS:
+    settings: dict[Number, MonaiSettings] = {}
+    tuning: dict[Number, dict[str, float]] = {}
+    for precision in _precisions():
         settings[precision], tuning[precision] = best_monai(trained, precision)
     say(f"MONAI at its best: {settings}")
     seconds, dice, truth = _rounds(trained, settings, seed, rounds)
     ratios = _ratios(seconds)
+    best = max(settings, key=lambda precision: ratios[f"{precision} against monai float32"])
     memory = _memory(trained, settings, seed)
     cine = _cine(seed)
     return {
         "claims": {
-            "speed_same_precision": min(ratios["float32"], ratios["bfloat16"]),
-            "speed_ours_best_vs_monai_fp32": ratios["best"],
-            "min_structure_dice_vs_fp32_masks": min(dice["ours bfloat16"]),
-            "peak_memory_vs_monai": memory["ours bfloat16"] / memory["monai bfloat16"],
+            "speed_same_precision": min(ratios[f"{p} against monai {p}"] for p in settings),
+            "speed_ours_best_vs_monai_fp32": ratios[f"{best} against monai float32"],
+            "min_structure_dice_vs_fp32_masks": min(dice[f"ours {best}"]),
+            "peak_memory_vs_monai": memory[f"ours {best}"] / memory[f"monai {best}"],
             "cine_speed_vs_frame_by_frame": cine["wide"]["ratio"],
         },
-        "setup": _setup(trained),
+        "setup": {**_setup(trained), "our_best": best},
         "monai_seconds_per_window": tuning,
         "monai_settings": {name: dataclasses.asdict(chosen) for name, chosen in settings.items()},
         "seconds_per_scan": {name: [round(s, 3) for s in values] for name, values in seconds.items()},
@@ -122,16 +125,16 @@ def _setup(trained: Trained) -> dict[str, Any]:
         "window": list(REALISTIC.window),
         "scan": list(SCAN),
         "overlap": OVERLAP,
-        "engines": {precision: trained.predictor(precision).engine.name for precision in PRECISIONS},
+        "engines": {precision: trained.predictor(precision).engine.name for precision in _precisions()},
     }
 
 
 def _rounds(
-    trained: Trained, settings: Mapping[str, MonaiSettings], seed: int, rounds: int
+    trained: Trained, settings: Mapping[Number, MonaiSettings], seed: int, rounds: int
 ) -> tuple[Seconds, dict[str, list[float]], list[float]]:
     """Every contender on every scan, in turn; the masks of MONAI in float32 are the reference."""
     contenders: dict[str, Callable[[Volume], Mask]] = {}
-    for precision in PRECISIONS:
+    for precision in _precisions():
         contenders[f"monai {precision}"] = monai_masks(trained, precision, settings[precision])
         contenders[f"ours {precision}"] = our_masks(trained, precision)
     seconds: Seconds = {name: [] for name in contenders}
@@ -156,17 +159,23 @@ def _rounds(
     return seconds, dice, truth
 
 
+def _precisions() -> tuple[Number, ...]:
+    """bfloat16 only where the processor computes in it: emulated, it would be nobody's choice."""
+    return PRECISIONS if native_bfloat16() else PRECISIONS[:1]
+
+
 def _ratios(seconds: Seconds) -> dict[str, float]:
-    """Medians over the rounds of MONAI's seconds over ours."""
+    """Medians over the rounds of MONAI's seconds over ours, for all pairs of precisions."""
+    return {
+        f"{ours} against monai {theirs}": float(
+            np.median(np.divide(seconds[f"monai {theirs}"], seconds[f"ours {ours}"]))
+        )
+        for ours in _precisions()
+        for theirs in _precisions()
+    }
 
-    def ratio(theirs: str, ours: str) -> float:
-        return float(np.median(np.divide(seconds[f"monai {theirs}"], seconds[f"ours {ours}"])))
 
-    pairs: dict[str, float] = {precision: ratio(precision, precision) for precision in PRECISIONS}
-    return {**pairs, "best": max(ratio("float32", precision) for precision in PRECISIONS)}
-
-
-def _memory(trained: Trained, settings: Mapping[str, MonaiSettings], seed: int) -> dict[str, float]:
+def _memory(trained: Trained, settings: Mapping[Number, MonaiSettings], seed: int) -> dict[str, float]:
     from components.models.package import write_model
 
     frame = patient(seed, 0, shape=SCAN, spacing_mm=REALISTIC.spacing_mm, phases_percent=(0.0,))[0]
@@ -176,8 +185,7 @@ def _memory(trained: Trained, settings: Mapping[str, MonaiSettings], seed: int) 
         write_model(folder, trained.network, trained.description)
         np.save(folder / "scan.npy", frame.volume.voxels_hu)
         for contender in ("monai", "ours"):
-            for precision in PRECISIONS:
-                chosen = settings[precision]
+            for precision, chosen in settings.items():
                 rises[f"{contender} {precision}"] = peak_rise_mib(
                     folder, contender, precision, channels_last=chosen.channels_last, batch=chosen.batch
                 )
