@@ -64,7 +64,7 @@ def best_monai(trained: Trained, precision: Number) -> tuple[MonaiSettings, dict
     """The fastest of memory format and windows per batch, and seconds per window of each."""
     seconds: dict[MonaiSettings, float] = {}
     for channels_last in (False, True):
-        for batch in (1, 2):
+        for batch in (1, 2, 4):
             settings = MonaiSettings(channels_last=channels_last, batch=batch)
             windows = torch.rand(
                 (batch, 1, *trained.description.input.shape), generator=torch.Generator().manual_seed(0)
