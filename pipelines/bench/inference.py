@@ -51,7 +51,7 @@ EASY = Augmentation(scale=0.1, rotation_degrees=5.0, contrast=0.05, brightness=0
 NETWORK = Recipe(
     plan=SegmentationPlan(
         patch=(64, 64, 64), widths=(16, 32, 64, 128, 256), stem_stride=2, heads=1, head_share=1.0, batch_size=2,
-        steps_per_epoch=20, epochs=13, learning_rate=1e-2, augmentation=EASY,
+        steps_per_epoch=20, epochs=13, learning_rate=3e-3, augmentation=EASY,
     ),
     window=(64, 64, 64), shape=(112, 112, 112), spacing_mm=2.0, patients=12,
 )  # fmt: skip
