@@ -133,6 +133,11 @@ class ViewConsensus:
             )
         return LabelMap(labels=labels, geometry=volume.geometry, names=maps[0].names)
 
+    def memory_mb(self, geometry: Geometry) -> float:
+        """The teacher's, and a label map for each view."""
+        voxels = float(np.prod(geometry.shape))
+        return self.teacher.memory_mb(geometry) + voxels * len(list(self.views.all())) / 1e6
+
     def _seen(self, view: _View, volume: Volume) -> LabelMap:
         if view == _View():
             return self.teacher.label(volume)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.errors import ParameterError
+from components.volume.label_counts import label_counts
 from components.volume.volume import LabelMap
 
 
@@ -23,8 +24,8 @@ def neighbour_dice(first: LabelMap | None, second: LabelMap | None) -> float:
     if first is None or second is None or first.labels.shape != second.labels.shape:
         return float("nan")
     values = np.array(sorted(set(first.names) | set(second.names)), dtype=np.intp)
-    sizes = _sizes(first.labels) + _sizes(second.labels)
-    shared = _sizes(first.labels[first.labels == second.labels])
+    sizes = label_counts(first.labels) + label_counts(second.labels)
+    shared = label_counts(first.labels[first.labels == second.labels])
     present = values[sizes[values] > 0]
     return float(np.mean(2.0 * shared[present] / sizes[present])) if present.size else float("nan")
 
@@ -139,7 +140,3 @@ def jumps_by_phase(
         for index, (name, jump) in enumerate(zip(names, temporal_jumps(dice.tolist()), strict=True))
         if np.isfinite(jump)
     }
-
-
-def _sizes(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
-    return np.bincount(labels.ravel(), minlength=256)

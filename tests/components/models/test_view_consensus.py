@@ -33,6 +33,9 @@ class Fake:
     fingerprint: str = "f" * 64
     shown: int = 0
 
+    def memory_mb(self, geometry: Geometry) -> float:
+        return 100.0
+
     def label(self, volume: Volume) -> LabelMap:
         self.shown += 1
         assert volume.geometry is GRID
@@ -122,3 +125,8 @@ def test_views_that_make_no_sense_are_refused() -> None:
     for wrong in ({"keep": 99}, {"keep": 1}, {"agree": 0.5}, {"zooms": (9.0,)}):
         with pytest.raises(ParameterError, match="views to keep"):
             Views(**wrong)  # type: ignore[arg-type]
+
+
+def test_memory_counts_the_views() -> None:
+    voxels_mb = 24 * 20 * 22 / 1e6
+    assert ViewConsensus(Fake(bright), Views()).memory_mb(GRID) == pytest.approx(100.0 + 17 * voxels_mb)
