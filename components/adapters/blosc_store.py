@@ -1,17 +1,21 @@
 """One blosc2 file per frame: voxels in chunks of 96³ and blocks of 32³, the grid in its metadata.
 
-Random crops read only the blocks they touch. The metadata is one JSON text, so that nothing in the file
-can name code: blosc2 opens it in its safe mode, which rebuilds no objects. A checksum of the voxels
-travels along, because blosc2 itself does not notice a flipped bit. Equal input gives equal bytes.
+Random crops read only the blocks they touch. Byte-shuffled LZ4HC unpacks int16 CT three times as fast as
+zstd, for files that are a twentieth larger; labels are long runs, which blosclz unpacks fastest. The metadata
+is one JSON text, so that nothing in the file can name code: blosc2 opens it in its safe mode, which rebuilds
+no objects. A checksum of the voxels travels along, because blosc2 itself does not notice a flipped bit. Equal
+input gives equal bytes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +29,13 @@ from components.volume.volume import LabelMap, Volume
 
 _KEY = "ctloop"
 _CHUNK, _BLOCK = 96, 32
-_COMPRESSION = blosc2.CParams(
-    codec=blosc2.Codec.ZSTD, clevel=3, filters=[blosc2.Filter.BITSHUFFLE], filters_meta=[0], nthreads=1
+_VOXELS = blosc2.CParams(
+    codec=blosc2.Codec.LZ4HC, clevel=5, filters=[blosc2.Filter.SHUFFLE], filters_meta=[0], nthreads=1
 )
+_LABELS = blosc2.CParams(
+    codec=blosc2.Codec.BLOSCLZ, clevel=5, filters=[blosc2.Filter.NOFILTER], filters_meta=[0], nthreads=1
+)
+_OPEN_FILES = 64  # kept per process, so that a crop need not read the file's index again
 _READING = blosc2.DParams(nthreads=1)
 
 
@@ -69,7 +77,8 @@ def load_crop(path: Path, start: tuple[int, int, int], size: tuple[int, int, int
     Reads only the blocks that the crop touches. ``GeometryError`` when the crop leaves the grid.
     """
     with _reading(path):
-        array = _open(path)
+        stat = path.stat()
+        array = _kept_open(path, threading.get_ident(), (stat.st_ino, stat.st_mtime_ns, stat.st_size))
         inside = all(
             a >= 0 and n > 0 and a + n <= limit for a, n, limit in zip(start, size, array.shape, strict=True)
         )
@@ -95,7 +104,7 @@ def _save(path: Path, voxels: npt.NDArray[Any], meta: dict[str, Any]) -> None:
             mode="w",
             chunks=tuple(min(_CHUNK, n) for n in voxels.shape),
             blocks=tuple(min(_BLOCK, n) for n in voxels.shape),
-            cparams=_COMPRESSION,
+            cparams=_LABELS if voxels.itemsize == 1 else _VOXELS,
         )
         array.schunk.vlmeta[_KEY] = json.dumps(meta, sort_keys=True)
         del array
@@ -130,6 +139,12 @@ def _open(path: Path) -> Any:
             expected=f"the file {path.name}", got="nothing there", hint="running the stage that makes it"
         )
     return blosc2.open(str(path), mode="r", dparams=_READING, deserialize="safe")
+
+
+@lru_cache(maxsize=_OPEN_FILES)
+def _kept_open(path: Path, thread: int, stamp: tuple[int, int, int]) -> Any:
+    """The open file: one per thread, since blosc2's are not shared, and another once it was replaced."""
+    return _open(path)
 
 
 def _meta(array: Any) -> dict[str, Any]:

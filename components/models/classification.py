@@ -9,7 +9,7 @@ from torch import Tensor
 
 from components.models.ct_scroll import CTScroll
 from components.models.findings_loss import findings_loss
-from components.models.optimiser import adamw_cosine
+from components.models.optimiser import adamw
 
 
 class ClassificationModule(lightning.LightningModule):  # type: ignore[misc]
@@ -36,6 +36,6 @@ class ClassificationModule(lightning.LightningModule):  # type: ignore[misc]
         return findings_loss(logits.float(), findings_bl, weight_b, self.positive_l)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        return adamw_cosine(
+        return adamw(
             self.network.parameters(), rate=self.rate, weight_decay=self.weight_decay, steps=self.steps
         )

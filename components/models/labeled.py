@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,11 @@ class LabeledScan:
 
 def in_memory(array: npt.NDArray[Any]) -> ReadCrop:
     """Crops of an array that is held in memory."""
+    return partial(_crop, array)  # and not a closure: another process of a training must be able to get it
 
-    def read(start: Shape, size: Shape) -> npt.NDArray[Any]:
-        return array[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))]
 
-    return read
+def _crop(array: npt.NDArray[Any], start: Shape, size: Shape) -> npt.NDArray[Any]:
+    return array[tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))]
 
 
 def sample_foreground(
@@ -80,6 +81,8 @@ def padded_crop(read: ReadCrop, shape: Shape, start: Shape, size: Shape, fill: i
     low = [min(max(a, 0), n - 1) for a, n in zip(start, shape, strict=True)]
     high = [max(min(a + s, n), b + 1) for a, s, n, b in zip(start, size, shape, low, strict=True)]
     inside = read((low[0], low[1], low[2]), (high[0] - low[0], high[1] - low[1], high[2] - low[2]))
+    if inside.shape == tuple(size) and low == list(start):
+        return inside
     result = np.full(size, fill, dtype=inside.dtype)
     source, target = [], []
     for a, s, b, e in zip(start, size, low, high, strict=True):

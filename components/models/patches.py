@@ -11,18 +11,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from components.models.augmentation import apply_spatial, change_intensity, draw_spatial
+from components.models.augmentation import apply_spatial, change_intensity, draw_spatial, needed_size
 from components.models.labeled import LabeledFrame, Shape, padded_crop
 from components.models.segmentation_loss import IGNORE
 from components.models.training_plan import SegmentationPlan
 from components.volume.resample import AIR_HU
 from components.volume.window import window_to_unit
 
-_MARGIN = 0.15  # on each side: a rotated, shrunk patch still finds voxels in its corners
-
 
 class PatchDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """``[number]`` → image ``(1, z, y, x)`` float32, target ``(z, y, x)`` int64, head weights ``(m,)``.
+    """``[number]`` → image ``(1, z, y, x)`` float32, target ``(z, y, x)`` uint8, head weights ``(m,)``.
 
     Args:
         frames: to draw from, patient by patient, so that a long cine counts no more than a short one.
@@ -68,15 +66,15 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     def _patch(self, frame: LabeledFrame, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         patch = self.plan.patch
-        size = tuple(n + 2 * int(np.ceil(n * _MARGIN)) for n in patch)
-        size = (size[0], size[1], size[2])
-        start = _corner(frame, patch, size, self.plan.foreground_share, generator)
-        hu = padded_crop(frame.read_hu, frame.shape, start, size, AIR_HU)
-        labels = padded_crop(frame.read_labels, frame.shape, start, size, IGNORE)
+        first = _corner(frame, patch, self.plan.foreground_share, generator)
         change = draw_spatial(self.plan.augmentation, patch, generator)
+        size = needed_size(change, patch)
+        z, y, x = (a - (n - m) // 2 for a, n, m in zip(first, size, patch, strict=True))
+        hu = padded_crop(frame.read_hu, frame.shape, (z, y, x), size, AIR_HU)
+        labels = padded_crop(frame.read_labels, frame.shape, (z, y, x), size, IGNORE)
         unit = torch.from_numpy(window_to_unit(hu, *self.plan.window_hu))
         image = apply_spatial(unit, change, patch, nearest=False).numpy()
-        target = apply_spatial(torch.from_numpy(labels), change, patch, nearest=True).long()
+        target = apply_spatial(torch.from_numpy(labels), change, patch, nearest=True)
         image = change_intensity(image, self.plan.augmentation, generator)
         return torch.from_numpy(image)[None], target
 
@@ -106,9 +104,9 @@ def _by_patient(frames: Sequence[LabeledFrame]) -> list[list[LabeledFrame]]:
 
 
 def _corner(
-    frame: LabeledFrame, patch: Shape, size: Shape, foreground_share: float, generator: np.random.Generator
+    frame: LabeledFrame, patch: Shape, foreground_share: float, generator: np.random.Generator
 ) -> Shape:
-    """Start of a crop of ``size`` whose central ``patch`` lies in the frame (or about a smaller frame)."""
+    """Start of a ``patch`` that lies in the frame (or about a smaller frame)."""
     wanted = generator.random() < foreground_share and len(frame.foreground) > 0
     if wanted:
         classes = sorted(frame.foreground)
@@ -117,7 +115,6 @@ def _corner(
     else:
         centre = generator.uniform(0, np.array(frame.shape))
     corner = []
-    for c, n, p, s in zip(centre, frame.shape, patch, size, strict=True):
-        first = (n - p) / 2 if n <= p else min(max(c - p / 2, 0), n - p)
-        corner.append(round(first - (s - p) / 2))
+    for c, n, p in zip(centre, frame.shape, patch, strict=True):
+        corner.append(round((n - p) / 2 if n <= p else min(max(c - p / 2, 0), n - p)))
     return corner[0], corner[1], corner[2]

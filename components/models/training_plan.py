@@ -9,6 +9,7 @@ from components.errors import ParameterError
 from components.models.unet_config import UNetConfig
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Schedule = Literal["cosine", "polynomial"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,10 @@ class Augmentation:
         brightness: additive change, in window units.
         noise: largest standard deviation of white noise, in window units.
         blur: probability of a Gaussian blur of 0.3 to 1 voxel.
+        curve: bends the contrast: logarithm of how far the slope between neighbouring quarters of the window
+            may change; 0 = off.
+        kernel: probability of a softer or sharper reconstruction kernel, after the noise; 0 = off.
+        low_resolution: probability of thick slices or a coarse grid, up to 3 voxels in one; 0 = off.
     """
 
     scale: float = 0.1
@@ -46,6 +51,28 @@ class Augmentation:
     brightness: float = 0.08
     noise: float = 0.05
     blur: float = 0.2
+    curve: float = 0.0
+    kernel: float = 0.0
+    low_resolution: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How the steps of a training are taken.
+
+    Args:
+        schedule: how the rate falls to nothing, ``cosine`` or ``polynomial`` (nnU-Net's).
+        deep_supervision: teach the coarser levels of the decoder too, while training.
+        ema: memory of the weights' moving average as a share of the steps; 0 keeps the last weights.
+    """
+
+    schedule: Schedule = "cosine"
+    deep_supervision: bool = True
+    ema: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.ema < 1.0:
+            raise _out_of_range("ema in [0, 1)", self.ema)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +88,17 @@ class SegmentationPlan:
         epochs: per round.
         fine_tune_epochs: at the end, with ``expert_share`` of the patches from expert labels.
         rounds: 1 trains M_1 on the teacher's labels; 2 relabels with M_1 and trains M_2; at most 3.
+        settled: no further round when relabelling changes less than this share of the labelled voxels.
+        confident: least mean softmax with which a student may label a voxel on which the teacher is silent.
+        judges: expert patients held out to accept or reject each round after the first; at most a third of them.
+        tolerance: a round is rejected when their mean Dice falls by more than this.
         foreground_share: patches centred on a structure instead of anywhere.
         learning_rate: peak of the cosine; ``fine_tune_rate`` for the last step.
         weights: by provenance.
+        recipe: schedule, deep supervision and average of the weights, of every step.
         workers: processes that prepare patches; 0 = none.
+        devices: processes (one per GPU) that share each batch; batch_size must be a multiple.
+        pretrain_epochs: of the encoder on masked images without labels, before the first step; 0 = none.
     """
 
     seed: int = 0
@@ -79,6 +113,10 @@ class SegmentationPlan:
     epochs: int = 10
     fine_tune_epochs: int = 5
     rounds: int = 1
+    settled: float = 0.005
+    confident: float = 0.9
+    judges: int = 4
+    tolerance: float = 0.005
     expert_share: float = 0.7
     foreground_share: float = 0.67
     learning_rate: float = 2e-2
@@ -86,14 +124,25 @@ class SegmentationPlan:
     weight_decay: float = 1e-4
     weights: LabelWeights = LabelWeights()
     augmentation: Augmentation = Augmentation()
+    recipe: Recipe = Recipe()
     precision: Precision = "auto"
     workers: int = 0
+    devices: int = 1
+    pretrain_epochs: int = 0
 
     def __post_init__(self) -> None:
+        if self.devices < 1 or self.batch_size % self.devices:
+            raise _out_of_range(
+                "devices of 1 or more that share the batch", f"{self.devices} for {self.batch_size}"
+            )
         if not 1 <= self.rounds <= 3:
             raise _out_of_range("1 to 3 rounds of self-training", self.rounds)
         if not (0.0 < self.head_share <= 1.0 and 0.0 <= self.expert_share <= 1.0):
             raise _out_of_range("head_share in (0, 1] and expert_share in [0, 1]", self)
+        if self.judges < 0 or not (
+            0.0 <= self.settled < 1.0 and 0.0 <= self.confident <= 1.0 and self.tolerance >= 0.0
+        ):
+            raise _out_of_range("judges and tolerance of 0 or more, settled and confident in [0, 1]", self)
         self.network(structures=1).check_patch(self.patch)
 
     def network(self, structures: int) -> UNetConfig:

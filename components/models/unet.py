@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from components.models.unet_config import UNetConfig
 
 # Most voxels are background: starting there spares the first steps from learning it.
-_BACKGROUND_LOGIT = 3.0
+BACKGROUND_LOGIT = 3.0
 _SMALL_VOXELS = 64**3
 
 
@@ -44,14 +44,23 @@ class UNet(nn.Module):
         return self._pass(x_bczyx)
 
     def _pass(self, x_bczyx: Tensor) -> tuple[Tensor, Tensor]:
+        levels, embedding = self.decode(x_bczyx)
+        return self.logits(levels[-1]), embedding
+
+    def decode(self, x_bczyx: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Features of every decoder level, coarsest first, and the embedding ``(b, d)``."""
         skips = [self.stem(x_bczyx)]
         for stage in self.down:
             skips.append(stage(skips[-1]))
         deep = self.bottleneck(skips.pop())
-        h = nn.functional.leaky_relu(deep, 0.01)
+        levels = [nn.functional.leaky_relu(deep, 0.01)]
         for lift, merge in zip(self.lift, self.merge, strict=True):
-            h = merge(torch.cat((lift(h), skips.pop()), dim=1))
-        return torch.stack([head(h) for head in self.heads], dim=1), pool(deep)
+            levels.append(merge(torch.cat((lift(levels[-1]), skips.pop()), dim=1)))
+        return levels[1:], pool(deep)
+
+    def logits(self, finest_bczyx: Tensor) -> Tensor:
+        """Logits ``(b, m, k, z, y, x)`` of all heads from the features of the finest level."""
+        return torch.stack([head(finest_bczyx) for head in self.heads], dim=1)
 
 
 def pool(h_bczyx: Tensor) -> Tensor:
@@ -75,5 +84,5 @@ def _head(channels: int, classes: int, stride: int) -> nn.Sequential:
     last = nn.ConvTranspose3d(channels, classes, stride, stride=stride)
     assert last.bias is not None
     with torch.no_grad():
-        last.bias.zero_()[0] = _BACKGROUND_LOGIT
+        last.bias.zero_()[0] = BACKGROUND_LOGIT
     return nn.Sequential(nn.Conv3d(channels, channels, 1), nn.LeakyReLU(0.01, inplace=True), last)

@@ -126,6 +126,38 @@ def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
         raise typer.Exit(1)
 
 
+def plan(
+    memory_gb: Annotated[float, typer.Option(help="of the training process, or of each device")] = 8.0,
+    hours: Annotated[float, typer.Option(help="for the whole training, on this machine")] = 2.0,
+    task: TaskOption = "segmentation",
+    out: Annotated[Path | None, typer.Option(help="the file; .ctloop/plan.yaml unless given")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="write the values into params.yaml too")] = False,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="apply this plan, perhaps changed by hand, and plan nothing")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan the training for your data, memory and time. Examples: `ctloop plan --memory-gb 8 --hours 2`."""
+    from pipelines.params_override import override_params
+    from pipelines.plan import facts
+    from pipelines.plan import plan as run
+
+    here, (one,) = workspace_at(workspace), tasks_of(task)
+    if from_file is not None:
+        changed = override_params(here.params, from_file)
+        show(
+            {"changed": changed},
+            as_json,
+            f"params.yaml {'has' if changed else 'already had'} {from_file.name}",
+        )
+        return
+    report = run(here, one, memory_gb=memory_gb, hours=hours, out=out)
+    if apply:
+        override_params(here.params, report.file)
+    show(facts(report), as_json, report.file.read_text() + f"# {report.file}")
+
+
 def phantoms(
     folder: Annotated[
         Path, typer.Argument(help="gets images/ and cases.csv; the truth goes beside it", resolve_path=True)

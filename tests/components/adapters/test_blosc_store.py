@@ -113,3 +113,33 @@ def test_a_failed_write_is_a_state_error_without_a_file(tmp_path, monkeypatch):
     with pytest.raises(StateError, match=r"room to write v\.b2nd"):
         save_volume(tmp_path / "v.b2nd", a_volume())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crop_of_a_replaced_file_is_of_the_new_one(tmp_path):
+    path = tmp_path / "a.b2nd"
+    for seed in (0, 1):
+        save_volume(path, a_volume(seed=seed))
+        expected = a_volume(seed=seed).voxels_hu[:8, :8, :8]
+        np.testing.assert_array_equal(load_crop(path, (0, 0, 0), (8, 8, 8)), expected)
+
+
+def test_crops_may_be_read_in_several_threads_at_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    path, volume = tmp_path / "a.b2nd", a_volume((64, 64, 64))
+    save_volume(path, volume)
+
+    def agrees(start):
+        crop = load_crop(path, (start, 0, 3), (16, 40, 50))
+        return np.array_equal(crop, volume.voxels_hu[start : start + 16, :40, 3:53])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(agrees, [i % 40 for i in range(80)]))
+
+
+def test_a_crop_of_a_file_that_is_gone_is_an_input_error(tmp_path):
+    save_volume(tmp_path / "a.b2nd", a_volume())
+    load_crop(tmp_path / "a.b2nd", (0, 0, 0), (8, 8, 8))
+    (tmp_path / "a.b2nd").unlink()
+    with pytest.raises(InputError, match=r"a\.b2nd"):
+        load_crop(tmp_path / "a.b2nd", (0, 0, 0), (8, 8, 8))

@@ -1,7 +1,13 @@
 import numpy as np
 import torch
 
-from components.models.augmentation import SpatialChange, apply_spatial, change_intensity, draw_spatial
+from components.models.augmentation import (
+    SpatialChange,
+    apply_spatial,
+    change_intensity,
+    draw_spatial,
+    needed_size,
+)
 from components.models.training_plan import Augmentation
 
 NOTHING = Augmentation(scale=0, rotation_degrees=0, contrast=0, brightness=0, noise=0, blur=0)
@@ -63,3 +69,34 @@ def test_intensity_follows_the_generator_and_can_be_switched_off() -> None:
 def test_still_is_still() -> None:
     image = torch.rand(5, 5, 5)
     assert torch.allclose(apply_spatial(image, STILL, (5, 5, 5), nearest=False), image, atol=1e-6)
+
+
+def test_the_needed_image_is_enough_and_no_larger() -> None:
+    """Sampling a larger image gives the same voxels, so that no edge was repeated."""
+    large = torch.rand(80, 80, 80)
+    bounds = Augmentation(rotation_degrees=10, shift_share=0.05, mirror=0.5)
+    for seed in range(6):
+        change = draw_spatial(bounds, (24, 32, 28), np.random.default_rng(seed))
+        size = needed_size(change, (24, 32, 28))
+        z, y, x = (slice(40 - n // 2, 40 + n // 2) for n in size)
+        for nearest in (False, True):
+            small = apply_spatial(large[z, y, x], change, (24, 32, 28), nearest=nearest)
+            same = (small - apply_spatial(large, change, (24, 32, 28), nearest=nearest)).abs() < 1e-4
+            assert float(same.float().mean()) > 0.9999  # the nearest of two equally near may be either
+        assert max(n - m for n, m in zip(size, (24, 32, 28), strict=True)) < 24
+    assert needed_size(STILL, (24, 32, 28)) == (24, 32, 28)
+
+
+def test_the_nearest_voxel_is_torchs() -> None:
+    labels = torch.randint(0, 9, (30, 40, 36), dtype=torch.uint8)
+    change = draw_spatial(Augmentation(shift_share=0.1), (32, 32, 32), np.random.default_rng(0))
+    half = np.array(labels.shape) / 2
+    theta = np.zeros((1, 3, 4), dtype=np.float32)
+    theta[0, :, :3] = (np.diag(1 / half) @ change.matrix @ np.diag([16.0, 16.0, 16.0]))[::-1, ::-1]
+    theta[0, :, 3] = (change.shift / half)[::-1]
+    grid = torch.nn.functional.affine_grid(torch.from_numpy(theta), [1, 1, 32, 32, 32], align_corners=False)
+    expected = torch.nn.functional.grid_sample(
+        labels[None, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
+    )
+    own = apply_spatial(labels, change, (32, 32, 32), nearest=True)
+    assert float((own == expected[0, 0]).float().mean()) > 0.9999  # ties may fall to either side

@@ -1,0 +1,55 @@
+"""The exponential moving average of the weights, as a callback: what a training leaves in its network.
+
+Averaging takes out the noise of the last steps (Polyak and Juditsky 1992; Tarvainen and Valpola 2017).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+
+class WeightAverage(Callback):  # type: ignore[misc]
+    """Follows the parameters of ``network`` step by step and replaces them when the training ends.
+
+    The average is part of the checkpoint, which keeps the followed weights beside it, so that a resumed run
+    ends with the same bytes.
+
+    Args:
+        network: of parameters only; buffers are left alone.
+        decay: of the average, per step; see ``decay_of``.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network, self.decay, self.steps = network, decay, 0
+        self.average: dict[str, Tensor] = {}
+
+    def on_train_start(self, *_: Any) -> None:
+        own = dict(self.network.named_parameters())
+        kept = self.average or own
+        self.average = {name: kept[name].detach().clone().to(p.device) for name, p in own.items()}
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.steps += 1
+        decay = min(self.decay, self.steps / (9.0 + self.steps))  # the first weights are soon forgotten
+        followed = [p.detach() for p in self.network.parameters()]
+        torch._foreach_lerp_(list(self.average.values()), followed, 1.0 - decay)
+
+    def on_fit_end(self, *_: Any) -> None:
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                parameter.copy_(self.average[name])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps, "average": dict(self.average)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.steps, self.average = int(state_dict["steps"]), dict(state_dict["average"])
+
+
+def decay_of(share: float, steps: int) -> float:
+    """The decay whose memory, 1 / (1 - decay) steps, is ``share`` of a training of ``steps``."""
+    return 1.0 - 1.0 / max(1.0, share * steps)
