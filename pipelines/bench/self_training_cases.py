@@ -64,7 +64,8 @@ def even_phases(count: int) -> tuple[float, ...]:
 
 def shipped_teacher() -> Teacher:
     """The bundle that ctloop ships, frozen before any student exists."""
-    from components.adapters.monai_bundle import bundle_sha256, open_bundle
+    from components.adapters.bundle_content import bundle_sha256
+    from components.adapters.monai_bundle import open_bundle
     from components.models.teacher_labels import TeacherLabels
 
     labels = TeacherLabels(

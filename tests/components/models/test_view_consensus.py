@@ -122,3 +122,14 @@ def test_views_that_make_no_sense_are_refused() -> None:
     for wrong in ({"keep": 99}, {"keep": 1}, {"agree": 0.5}, {"zooms": (9.0,)}):
         with pytest.raises(ParameterError, match="views to keep"):
             Views(**wrong)  # type: ignore[arg-type]
+
+
+def test_memory_is_the_teachers_and_a_map_for_every_view() -> None:
+    class Measured(Fake):
+        def memory_mb(self, geometry: Geometry) -> float:
+            return 5.0
+
+    volume = ball()
+    views = Views()
+    expected = 5.0 + len(list(views.all())) * volume.voxels_hu.size / 1e6
+    assert ViewConsensus(Measured(bright), views).memory_mb(volume.geometry) == pytest.approx(expected)
