@@ -9,6 +9,7 @@ from typing import Literal
 
 from components.errors import ParameterError
 from components.models.rule_teacher import Rule
+from components.models.view_consensus import Views
 from components.scorecard.phase_jumps import JumpBound
 from components.scorecard.plausibility import Plausibility
 from components.volume.turned import AS_STATED, Turned
@@ -41,6 +42,9 @@ class PseudoLabelParams:
             uses several cores by itself (``threads``): they stay at one.
         memory_mb: bound on the memory of all frames at a time; 0 = four fifths of what is free.
         plausibility: what a label map must be like; one that is not is kept apart and not trained on.
+        views: further views of each frame that the teacher is shown (turned, zoomed, brightened); those that
+            agree best vote, and voxels on which they disagree are unknown (255). Null for none: a view costs as
+            much as a frame.
         orientations: where a label map is empty or implausible, the frame is shown again as if its axes,
             which state L, P, S, were these; empty for no search.
         turn_margin: by how much the score must rise for another orientation to be believed.
@@ -65,6 +69,7 @@ class PseudoLabelParams:
     parallel: int = 1
     memory_mb: float = 0.0
     plausibility: Plausibility = field(default_factory=Plausibility)
+    views: Views | None = None
     orientations: tuple[str, ...] = ()
     turn_margin: float = 0.02
     jumps: JumpBound = field(default_factory=JumpBound)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from components.errors import ParameterError
 from components.models.teacher import Teacher
 from components.models.teacher_labels import TeacherLabels
+from components.models.view_consensus import ViewConsensus
 from pipelines.label_names import structure_names
 from pipelines.pseudo_params import PseudoLabelParams
 from pipelines.workspace import Workspace
@@ -12,6 +13,13 @@ from pipelines.workspace import Workspace
 
 def open_teacher(params: PseudoLabelParams, workspace: Workspace) -> Teacher | None:
     """``None`` for ``none``; torch and MONAI are imported only for a bundle or a registered model."""
+    teacher = _one_view(params, workspace)
+    if teacher is None or params.views is None:
+        return teacher
+    return ViewConsensus(teacher, params.views)
+
+
+def _one_view(params: PseudoLabelParams, workspace: Workspace) -> Teacher | None:
     if params.teacher == "none":
         return None
     labels = TeacherLabels(to_structure=params.labels, structures=structure_names(workspace))

@@ -11,13 +11,14 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.cohort.labels import Provenance
 from components.cohort.task import Task
 from components.models.training_plan import ClassificationPlan, SegmentationPlan
+from components.scorecard.temporal_smoothing import TemporalSmoothing
 from pipelines.params import load_section
 from pipelines.progress import say
 from pipelines.stage_command import run_stage
@@ -49,7 +50,12 @@ class TrainParams:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationTrainParams(TrainParams):
+    """Args:
+    temporal: how the frames of a cine listen to their neighbours when the model is used; 0 is off.
+    """
+
     plan: SegmentationPlan
+    temporal: TemporalSmoothing = field(default_factory=TemporalSmoothing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,9 @@ def _train_segmentation(workspace: Workspace) -> None:
             data.examples, len(data.label_names), plan, checkpoints=checkpoints, pool=pool,
             on_epoch=log.epoch, log=log,
         )  # fmt: skip
-        return network, describe(network, plan, data.label_names, data.spacing_mm), curves, rounds
+        said = describe(network, plan, data.label_names, data.spacing_mm)
+        contract = dataclasses.replace(said.input, temporal=params.temporal)
+        return network, dataclasses.replace(said, input=contract), curves, rounds
 
     _logged(workspace, "segmentation", params, data, run)
 

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from components.cohort.task import TASKS, Task
-from components.errors import StateError
+from components.errors import ParameterError, StateError
+from components.scorecard.temporal_smoothing import TemporalSmoothing
 
 FORMAT = 1
 
@@ -23,12 +24,14 @@ class InputContract:
         shift: added after that (CT-Scroll: -0.449).
         shape: voxels along (z, y, x); segmentation: the largest window of the sliding window;
             classification: the centre crop, padded with air.
+        temporal: how frames of a cine listen to their neighbours; off unless it is asked for.
     """
 
     spacing_mm: tuple[float, float, float]
     window_hu: tuple[float, float]
     shape: tuple[int, int, int]
     shift: float = 0.0
+    temporal: TemporalSmoothing = field(default_factory=TemporalSmoothing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +67,23 @@ class ModelDescription:
             description = ModelDescription(
                 task=tree["task"],
                 architecture={key: _tuples(value) for key, value in tree["architecture"].items()},
-                input=InputContract(**{key: _tuples(value) for key, value in tree["input"].items()}),
+                input=_contract(tree["input"]),
                 label_names=tuple(tree["label_names"]),
                 training=tree["training"],
             )
             return description, str(tree["weights_sha256"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ParameterError) as error:
             raise StateError(
                 expected=f"model.json of format {FORMAT}",
                 got=str(error) or type(error).__name__,
                 hint="training the model again with this version",
             ) from error
+
+
+def _contract(tree: Mapping[str, Any]) -> InputContract:
+    """Packages of before temporal smoothing have none."""
+    plain = {key: _tuples(value) for key, value in tree.items() if key != "temporal"}
+    return InputContract(**plain, temporal=TemporalSmoothing(**tree.get("temporal", {})))
 
 
 def _tuples(value: Any) -> Any:

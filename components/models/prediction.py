@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from components.cohort.task import Task
+from components.errors import CtloopError
 from components.volume.volume import LabelMap, Volume
+
+# What a damaged file or a failing network raises; anything else is a fault of ours and must be seen.
+FRAME_ERRORS = (CtloopError, OSError, ValueError, RuntimeError, ArithmeticError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +37,10 @@ class FramePrediction:
     outputs: Mapping[str, float]
 
 
+LoadFrame = Callable[[], Volume]
+CineAnswer = tuple[int, FramePrediction | Exception]
+
+
 class Predictor(Protocol):
     """A loaded model package."""
 
@@ -47,3 +55,30 @@ class Predictor(Protocol):
     def predict(self, volume: Volume) -> FramePrediction:
         """Predict on any grid: the package's own input contract does canonical LPS, spacing and window."""
         ...
+
+
+@runtime_checkable
+class CinePredictor(Protocol):
+    """A ``Predictor`` that shares work between the frames of one case."""
+
+    def predict_cine(self, frames: Iterable[LoadFrame]) -> Iterator[CineAnswer]:
+        """Position and answer of each frame: a prediction, or what its loading or prediction raised.
+
+        Args:
+            frames: in phase order; each is loaded when its turn comes, and let go.
+
+        Positions come in cyclic order, which need not begin at 0.
+        """
+        ...
+
+
+def frame_by_frame(
+    predict: Callable[[Volume], FramePrediction], frames: Iterable[LoadFrame]
+) -> Iterator[CineAnswer]:
+    """Each frame for itself; one that fails never stops the others."""
+    for position, load in enumerate(frames):
+        try:
+            answer: FramePrediction | Exception = predict(load())
+        except FRAME_ERRORS as error:
+            answer = error
+        yield position, answer

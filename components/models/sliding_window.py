@@ -1,12 +1,15 @@
 """Inference on volumes of any size: overlapping windows blended with Gaussian weights, in bounded memory.
 
-Scores are held only for one window's depth; finished slices leave as soon as no later window touches them.
+Scores are held for one window's depth; finished slices leave as soon as no later window touches them. With k
+scores and m members, a band of w slices of y by x voxels takes ``w * y * x * (4k + 4 + m + 4)`` bytes, however
+long the volume is. Shapes: k scores, m members, d features, z y x space.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from types import EllipsisType
 
 import numpy as np
 import numpy.typing as npt
@@ -14,89 +17,198 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Shape = tuple[int, int, int]
+from components.models.window_grid import Shape, WindowGrid
+
 Infer = Callable[[Tensor], tuple[Tensor, Tensor]]
+Column = tuple[EllipsisType, slice, slice]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WindowScores:
+    """What the network says about one window.
+
+    Args:
+        scores: ``(k, z, y, x)`` float32.
+        members: ``(m, z, y, x)`` uint8, each member's own labels; m = 0 for a single one.
+        embedding: ``(d,)``.
+    """
+
+    scores: Tensor
+    members: Tensor
+    embedding: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slab:
+    """Consecutive finished slices.
+
+    Args:
+        sums: ``(k, slices, y, x)``, weighted sums of scores; their order is that of the means.
+        weight: ``(slices, y, x)``, by which to divide for means.
+        members: ``(m, slices, y, x)`` uint8, from the window whose centre lies nearest.
+        embeddings: window number → ``(d,)``, of the windows that start in the slab and were not skipped.
+
+    ``sums``, ``weight`` and ``members`` are views that the next slab overwrites.
+    """
+
+    sums: Tensor
+    weight: Tensor
+    members: Tensor
+    embeddings: dict[int, Tensor]
+
+
+def blend(
+    infer: Callable[[Tensor], WindowScores],
+    read: Callable[[tuple[slice, slice, slice]], Tensor],
+    windows: WindowGrid,
+    *,
+    scores: int,
+    members: int,
+    skip: Collection[int] = (),
+    device: torch.device | None = None,
+) -> Iterator[Slab]:
+    """Slabs along z, rising, of all windows of a volume.
+
+    Args:
+        infer: ``(1, 1, z, y, x)`` → scores of that window.
+        read: box inside the volume → ``(z, y, x)`` float32 window units; called once per window, so that no
+            float copy of the whole volume is needed. Padded with 0, the window's lower end, up to a window.
+        windows: of the volume.
+        scores, members: k and m.
+        skip: numbers of windows that are not run and count as sure of score 0, background.
+        device: of the sums.
+    """
+    gaussian = _gaussian(windows.size, device)
+    band = _Band.empty(windows, scores, members, device)
+    boxes = windows.boxes()
+    depth, height, width = windows.volume
+    for z, done, row in windows.bands():
+        embeddings = {}
+        for number, y, x in row:
+            if number in skip:
+                band.add_background(y, x, gaussian)
+                continue
+            answer = infer(_padded(read(boxes[number]), windows.size)[None, None])
+            band.add(y, x, gaussian, answer)
+            embeddings[number] = answer.embedding.clone()
+        inside = (..., slice(0, max(0, min(done, depth - z))), slice(0, height), slice(0, width))
+        yield Slab(
+            sums=band.total[inside],
+            weight=band.weight[inside],
+            members=band.members[inside],
+            embeddings=embeddings,
+        )
+        band.advance(done)
 
 
 def blended_slabs(
     infer: Infer, volume_zyx: Tensor, *, patch: Shape, stride: int, overlap: float = 0.25
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Scores of consecutive slabs along z; a volume no larger than ``patch`` is one pass and one slab.
+    """Mean scores of consecutive slabs along z; a volume no larger than ``patch`` is one pass and one slab.
 
     Args:
         infer: ``(1, 1, z, y, x)`` → scores ``(1, *c, z, y, x)`` and embedding ``(1, d)``.
         volume_zyx: window units; padded with 0 (the window's lower end) where it is too small.
-        patch: largest window in voxels, rounded down to multiples of ``stride``.
-        stride: the sides of a window are multiples of this.
-        overlap: share of a window that its neighbour covers too.
+        patch, stride, overlap: see ``WindowGrid.over``.
 
     Yields:
         Scores ``(*c, slices, y, x)`` and the embeddings ``(n, d)`` of the windows that start in the slab.
     """
-    depth, height, width = volume_zyx.shape
-    size = _window(volume_zyx.shape, patch, stride)
-    padded = _pad(volume_zyx, size)
-    z_starts, y_starts, x_starts = (_starts(n, w, overlap) for n, w in zip(padded.shape, size, strict=True))
-    gaussian = _gaussian(size, padded.device)
-    weights = torch.zeros((size[0], *padded.shape[1:]), device=padded.device)
-    total: Tensor | None = None
-    for z, following in zip(z_starts, [*z_starts[1:], z_starts[-1] + size[0]], strict=True):
-        embeddings = []
-        for y, x in product(y_starts, x_starts):
-            column = (..., slice(y, y + size[1]), slice(x, x + size[2]))
-            scores, embedding = infer(padded[z : z + size[0]][column][None, None])
-            if total is None:
-                total = torch.zeros((*scores.shape[1:-3], *weights.shape), device=padded.device)
-            total[column] += scores[0].float() * gaussian
-            weights[column] += gaussian
-            embeddings.append(embedding[0].float())
-        assert total is not None
-        done = following - z
-        finished = (total[..., :done, :, :] / weights[:done])[..., : max(0, depth - z), :height, :width]
-        yield finished, torch.stack(embeddings)
-        total, weights = _advance(total, done), _advance(weights, done)
+    z, y, x = volume_zyx.shape
+    windows = WindowGrid.over((z, y, x), patch=patch, stride=stride, overlap=overlap)
+    ahead = [infer(_padded(volume_zyx[windows.boxes()[0]], windows.size)[None, None])]
+    leading = ahead[0][0].shape[1:-3]
+    none = torch.zeros((0, *windows.size), dtype=torch.uint8, device=volume_zyx.device)
+
+    def flat(window: Tensor) -> WindowScores:
+        scores, embedding = ahead.pop() if ahead else infer(window)
+        return WindowScores(scores=scores[0].flatten(0, -4).float(), members=none, embedding=embedding[0])
+
+    slabs = blend(
+        flat, volume_zyx.__getitem__, windows,
+        scores=leading.numel(), members=0, device=volume_zyx.device,
+    )  # fmt: skip
+    for slab in slabs:
+        means = slab.sums / slab.weight
+        yield means.reshape(*leading, *means.shape[1:]), torch.stack(list(slab.embeddings.values()))
 
 
 def most_probable(scores_k: Tensor) -> npt.NDArray[np.uint8]:
     """The class of the highest score along the first axis; the first one of equals."""
-    # On a CPU torch's argmax over a leading axis takes eight times as long as max.
-    best: npt.NDArray[np.uint8] = scores_k.max(dim=0).indices.to(torch.uint8).cpu().numpy()
+    best: npt.NDArray[np.uint8] = hard(scores_k).cpu().numpy()
     return best
 
 
-def _window(shape: tuple[int, ...], patch: Shape, stride: int) -> Shape:
-    largest = (max(stride, n // stride * stride) for n in patch)
-    z, y, x = (min(p, -(-n // stride) * stride) for n, p in zip(shape, largest, strict=True))
-    if z == y == x == stride:  # a single voxel at the deepest level has no spread to normalise
-        z = 2 * stride
-    return z, y, x
+def hard(scores_k: Tensor) -> Tensor:
+    """``most_probable`` as a uint8 tensor where the scores are."""
+    # On a CPU torch's argmax over a leading axis takes eight times as long as max.
+    return scores_k.max(dim=0).indices.to(torch.uint8)
 
 
-def _pad(volume: Tensor, size: Shape) -> Tensor:
-    missing = [max(0, w - n) for n, w in zip(volume.shape, size, strict=True)]
-    return functional.pad(volume, [side for m in reversed(missing) for side in (0, m)])
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Band:
+    """Sums of the slices that the windows of one z touch; ``advance`` moves it on.
+
+    ``nearest`` holds the largest weight seen, which belongs to the window whose centre lies nearest.
+    """
+
+    total: Tensor
+    weight: Tensor
+    nearest: Tensor
+    members: Tensor
+
+    @staticmethod
+    def empty(windows: WindowGrid, scores: int, members: int, device: torch.device | None) -> _Band:
+        shape = (windows.size[0], *windows.padded[1:])
+        return _Band(
+            total=torch.zeros((scores, *shape), device=device),
+            weight=torch.zeros(shape, device=device),
+            nearest=torch.zeros(shape if members else (shape[0], 0, 0), device=device),
+            members=torch.zeros((members, *shape), dtype=torch.uint8, device=device),
+        )
+
+    def add(self, y: int, x: int, gaussian: Tensor, answer: WindowScores) -> None:
+        column = _column(y, x, gaussian)
+        self.total[column].addcmul_(answer.scores, gaussian)
+        self.weight[column].add_(gaussian)
+        self._nearest(column, gaussian, answer.members)
+
+    def add_background(self, y: int, x: int, gaussian: Tensor) -> None:
+        column = _column(y, x, gaussian)
+        self.total[0][column].add_(gaussian)
+        self.weight[column].add_(gaussian)
+        self._nearest(column, gaussian, torch.zeros((), dtype=torch.uint8, device=gaussian.device))
+
+    def _nearest(self, column: Column, gaussian: Tensor, labels: Tensor) -> None:
+        if len(self.members):
+            before = self.nearest[column]
+            mine = gaussian > before
+            self.members[column] = torch.where(mine, labels, self.members[column])
+            torch.maximum(before, gaussian, out=before)
+
+    def advance(self, slices: int) -> None:
+        for buffer in (self.total, self.weight, self.nearest, self.members):
+            stay = buffer.shape[-3] - slices
+            if stay > 0:  # a copy of the few slices that stay: the two ranges may overlap
+                buffer[..., :stay, :, :] = buffer[..., slices:, :, :].clone()
+            buffer[..., max(0, stay) :, :, :] = 0
 
 
-def _starts(length: int, window: int, overlap: float) -> list[int]:
-    """Evenly spread corners, the last one flush with the end."""
-    if length == window:
-        return [0]
-    step = max(1, int(window * (1.0 - overlap)))
-    count = -(-(length - window) // step) + 1
-    return [round(i * (length - window) / (count - 1)) for i in range(count)]
+def _column(y: int, x: int, gaussian: Tensor) -> Column:
+    return (..., slice(y, y + gaussian.shape[1]), slice(x, x + gaussian.shape[2]))
 
 
-def _gaussian(size: Shape, device: torch.device) -> Tensor:
+def _padded(part: Tensor, size: Shape) -> Tensor:
+    missing = [w - n for n, w in zip(part.shape, size, strict=True)]
+    return (
+        functional.pad(part, [side for m in reversed(missing) for side in (0, m)]) if any(missing) else part
+    )
+
+
+def _gaussian(size: Shape, device: torch.device | None) -> Tensor:
     """Weights with a standard deviation of an eighth of the side (nnU-Net), never below 1e-3."""
     weight = torch.ones((), device=device)
     for n in size:
         grid = torch.arange(n, device=device) - (n - 1) / 2
         weight = weight[..., None] * torch.exp(-0.5 * (grid / (n / 8.0)) ** 2)
     return weight.clamp_min(1e-3)
-
-
-def _advance(buffer: Tensor, slices: int) -> Tensor:
-    """The buffer moved on by ``slices`` along z, zeros behind."""
-    moved = torch.zeros_like(buffer)
-    moved[..., : buffer.shape[-3] - slices, :, :] = buffer[..., slices:, :, :]
-    return moved

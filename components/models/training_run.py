@@ -20,6 +20,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from components.models.native_bfloat16 import native_bfloat16
 from components.models.training_plan import Precision
 
 OnEpoch = Callable[[str, int, float], None]
@@ -97,11 +98,7 @@ def native_precision(wanted: Precision) -> str:
         return "32-true"
     if wanted == "bfloat16":
         return "bf16-mixed"
-    if torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return "bf16-mixed" if native else "32-true"
+    return "bf16-mixed" if native_bfloat16() else "32-true"
 
 
 class _SeedPerStep(Callback):  # type: ignore[misc]

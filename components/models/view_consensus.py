@@ -14,7 +14,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -135,9 +134,9 @@ class ViewConsensus:
         return LabelMap(labels=labels, geometry=volume.geometry, names=maps[0].names)
 
     def memory_mb(self, geometry: Geometry) -> float:
-        """The teacher's, for one view at a time, and the label map of every view."""
-        maps_mb = len(list(self.views.all())) * prod(geometry.shape) / 1e6
-        return self.teacher.memory_mb(geometry) + maps_mb
+        """The teacher's, and a label map for each view."""
+        voxels = float(np.prod(geometry.shape))
+        return self.teacher.memory_mb(geometry) + voxels * len(list(self.views.all())) / 1e6
 
     def _seen(self, view: _View, volume: Volume) -> LabelMap:
         if view == _View():

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from components.errors import CtloopError
-from components.models.prediction import FramePrediction, Predictor
+from components.models.prediction import (
+    CineAnswer,
+    CinePredictor,
+    FramePrediction,
+    LoadFrame,
+    Predictor,
+    frame_by_frame,
+)
 from components.scorecard.columns import ACQUISITION, EMBEDDING, IDENTITY, IMAGE, META, OUTPUT
 from components.scorecard.image_statistics import image_statistics
 from components.scorecard.temporal import CycleJumps
 from components.volume.volume import Volume
-
-# What a damaged file or a failing network raises; anything else is a fault of ours and must be seen.
-FRAME_ERRORS = (CtloopError, OSError, ValueError, RuntimeError, ArithmeticError)
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +35,9 @@ def score_cases(
 ) -> pd.DataFrame:
     """Predict every frame and describe it: the scorecard table of ``components.scorecard.columns``.
 
-    Frames of a case are taken in phase order, and at most three label maps are held at a time. A frame that
-    cannot be read or predicted has no row; it is told to ``on_error`` (default: a warning in the log).
+    Frames of a case are taken in phase order, several as one cine where the predictor can, and at most three
+    label maps are held at a time. A frame that cannot be read or predicted has no row; it is told to
+    ``on_error`` (default: a warning in the log).
 
     Args:
         predictor: the loaded model package.
@@ -46,21 +50,23 @@ def score_cases(
     rows: list[dict[str, Any]] = []
     done = 0
     for case in _cases(frames):
-        jumps = CycleJumps()
-        for frame in case:
-            name = str(frame["frame_id"])
-            judged = _predict(predictor, load, name, on_error or _warn)
-            if judged is not None:
-                rows.append(_row(frame, *judged))
+        jumps, scored = CycleJumps(), {}
+        for position, image, answer in _answers(predictor, load, case):
+            name = str(case[position]["frame_id"])
+            jumps.add(name, None if isinstance(answer, Exception) else answer.labels)
+            if isinstance(answer, Exception):
+                (on_error or _warn)(name, answer)
+            else:
+                scored[position] = _row(case[position], image, answer)
                 if on_prediction is not None:
-                    on_prediction(name, judged[1])
-            jumps.add(name, judged[1].labels if judged else None)
+                    on_prediction(name, answer)
             done += 1
             if progress is not None:
                 progress(done, len(frames))
         measured = jumps.close()
-        for row in rows[-len(case) :]:
-            row["temporal_jump"] = measured.get(row["frame_id"], row["temporal_jump"])
+        for position in sorted(scored):
+            jump = measured.get(scored[position]["frame_id"], float("nan"))
+            rows.append({**scored[position], "temporal_jump": jump})
     return pd.DataFrame(rows, columns=None if rows else [*IDENTITY, "uncertainty", "temporal_jump"])
 
 
@@ -73,18 +79,28 @@ def _cases(frames: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:
         ]
 
 
-def _predict(
-    predictor: Predictor,
-    load: Callable[[str], Volume],
-    name: str,
-    on_error: Callable[[str, Exception], None],
-) -> tuple[Mapping[str, float], FramePrediction] | None:
-    try:
-        volume = load(name)
-        return image_statistics(volume), predictor.predict(volume)
-    except FRAME_ERRORS as error:
-        on_error(name, error)
-        return None
+def _answers(
+    predictor: Predictor, load: Callable[[str], Volume], case: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[int, Mapping[str, float], FramePrediction | Exception]]:
+    """Position in the case, image statistics and answer of each frame; a cine is one call."""
+    images: dict[int, Mapping[str, float]] = {}
+
+    def loader(position: int) -> LoadFrame:
+        def read() -> Volume:
+            volume = load(str(case[position]["frame_id"]))
+            images[position] = image_statistics(volume)
+            return volume
+
+        return read
+
+    frames = [loader(position) for position in range(len(case))]
+    answers: Iterator[CineAnswer] = (
+        predictor.predict_cine(frames)
+        if len(case) > 1 and isinstance(predictor, CinePredictor)
+        else frame_by_frame(predictor.predict, frames)
+    )
+    for position, answer in answers:
+        yield position, images.pop(position, {}), answer
 
 
 def _warn(name: str, error: Exception) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from components.volume.label_counts import label_counts
 from components.volume.volume import LabelMap
 
 
@@ -21,8 +22,8 @@ def neighbour_dice(first: LabelMap | None, second: LabelMap | None) -> float:
     if first is None or second is None or first.labels.shape != second.labels.shape:
         return float("nan")
     values = np.array(sorted(set(first.names) | set(second.names)), dtype=np.intp)
-    sizes = _sizes(first.labels) + _sizes(second.labels)
-    shared = _sizes(first.labels[first.labels == second.labels])
+    sizes = label_counts(first.labels) + label_counts(second.labels)
+    shared = label_counts(first.labels[first.labels == second.labels])
     present = values[sizes[values] > 0]
     return float(np.mean(2.0 * shared[present] / sizes[present])) if present.size else float("nan")
 
@@ -70,7 +71,3 @@ class CycleJumps:
         cycle = [*self._pair_dice, neighbour_dice(self._last, self._first)]
         jumps = temporal_jumps(cycle)
         return {name: float(jump) for name, jump in zip(self._names, jumps, strict=True)}
-
-
-def _sizes(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
-    return np.bincount(labels.ravel(), minlength=256)

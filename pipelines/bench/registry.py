@@ -9,7 +9,11 @@ from components.errors import ParameterError
 from pipelines.bench.bench import Bench
 
 # name → module of pipelines.bench, whose function ``bench`` is called
-BENCHES: dict[str, str] = {"self-training": "self_training", "training": "training"}
+BENCHES: dict[str, str] = {
+    "self-training": "self_training",
+    "training": "training",
+    "inference": "inference",
+}
 
 
 def load_bench(name: str) -> Bench:

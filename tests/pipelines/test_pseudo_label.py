@@ -223,3 +223,13 @@ def test_no_torch_without_a_bundle() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_views_vote_and_name_themselves(tmp_path: Path, script: Path) -> None:
+    workspace = workspace_of(
+        tmp_path / "w", command_section(script, more="views: {keep: 2, rotations_degrees: []}")
+    )
+    pseudo_label(workspace, "segmentation")
+    manifest = json.loads((workspace.pseudo("segmentation") / "manifest.json").read_text())
+    assert list(manifest["labelled"]) == ["p1"]
+    assert manifest["teacher"].endswith(", consensus of 2 views")

@@ -15,6 +15,7 @@ from components.models.description import InputContract, ModelDescription
 from components.models.package import load_network, load_predictor, read_description, write_model
 from components.models.unet import UNet
 from components.models.unet_config import UNetConfig
+from components.scorecard.temporal_smoothing import TemporalSmoothing
 from components.scorecard.uncertainty import binary_entropy_bits
 from components.volume.geometry import Geometry
 from components.volume.volume import Volume
@@ -76,6 +77,22 @@ def test_a_description_survives_the_file(segmenter: Path) -> None:
     assert description.architecture == dataclasses.asdict(UNET)
     assert description.input.window_hu == (-200.0, 600.0)
     assert description.training == {"seed": 7}
+
+
+def test_temporal_smoothing_survives_the_file_and_older_packages_have_none(segmenter: Path) -> None:
+    network, description = load_network(segmenter)
+    smooth = TemporalSmoothing(strength=0.5, margin=0.1)
+    contract = dataclasses.replace(description.input, temporal=smooth)
+    write_model(segmenter, network, dataclasses.replace(description, input=contract))
+    assert read_description(segmenter).input.temporal == smooth
+    tree = json.loads((segmenter / "model.json").read_text())
+    del tree["input"]["temporal"]
+    (segmenter / "model.json").write_text(json.dumps(tree))
+    assert read_description(segmenter).input.temporal == TemporalSmoothing()
+    tree["input"]["temporal"] = {"strength": 2.0}
+    (segmenter / "model.json").write_text(json.dumps(tree))
+    with pytest.raises(StateError, match=r"strength 2\.0"):
+        read_description(segmenter)
 
 
 @pytest.mark.parametrize(

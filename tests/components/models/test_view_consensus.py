@@ -33,6 +33,9 @@ class Fake:
     fingerprint: str = "f" * 64
     shown: int = 0
 
+    def memory_mb(self, geometry: Geometry) -> float:
+        return 100.0
+
     def label(self, volume: Volume) -> LabelMap:
         self.shown += 1
         assert volume.geometry is GRID
@@ -124,12 +127,6 @@ def test_views_that_make_no_sense_are_refused() -> None:
             Views(**wrong)  # type: ignore[arg-type]
 
 
-def test_memory_is_the_teachers_and_a_map_for_every_view() -> None:
-    class Measured(Fake):
-        def memory_mb(self, geometry: Geometry) -> float:
-            return 5.0
-
-    volume = ball()
-    views = Views()
-    expected = 5.0 + len(list(views.all())) * volume.voxels_hu.size / 1e6
-    assert ViewConsensus(Measured(bright), views).memory_mb(volume.geometry) == pytest.approx(expected)
+def test_memory_counts_the_views() -> None:
+    voxels_mb = 24 * 20 * 22 / 1e6
+    assert ViewConsensus(Fake(bright), Views()).memory_mb(GRID) == pytest.approx(100.0 + 17 * voxels_mb)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from components.cohort.task import Task
 from components.errors import InputError
-from components.models.prediction import FramePrediction
+from components.models.prediction import CineAnswer, FramePrediction, LoadFrame, frame_by_frame
 from components.operations.scoring import score_cases
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
@@ -31,6 +33,18 @@ class ThresholdPredictor:
             embedding=np.arange(3, dtype=np.float32),
             outputs={"left_ventricle_ml": float(labels.sum())},
         )
+
+
+class RotatedCine(ThresholdPredictor):
+    """Takes a case in one call and answers for its first frame last."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def predict_cine(self, frames: Iterable[LoadFrame]) -> Iterator[CineAnswer]:
+        self.calls += 1
+        answers = list(frame_by_frame(self.predict, frames))
+        yield from [*answers[1:], answers[0]]
 
 
 def frame(case: str, phase: float) -> dict[str, object]:
@@ -114,3 +128,19 @@ def test_progress_counts_every_frame_and_an_empty_batch_gives_an_empty_table() -
     empty = score_cases(ThresholdPredictor(), cine(3).iloc[:0], load)
     assert len(empty) == 0
     assert "uncertainty" in empty
+
+
+def test_a_cine_is_one_call_and_gives_the_table_of_its_frames() -> None:
+    def load_or_fail(name: str) -> Volume:
+        if name == "b__phase-020":
+            raise InputError(expected="a frame", got="rubbish", hint="nothing")
+        return load(name)
+
+    frames = pd.concat([cine(4, "a"), cine(4, "b"), cine(1, "c")])
+    predictor = RotatedCine()
+    errors: list[str] = []
+    together = score_cases(predictor, frames, load_or_fail, on_error=lambda name, _: errors.append(name))
+    alone = score_cases(ThresholdPredictor(), frames, load_or_fail)
+    assert predictor.calls == 2
+    assert errors == ["b__phase-020"]
+    pd.testing.assert_frame_equal(together, alone)

@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from components.scorecard.uncertainty import binary_entropy_bits, mean_pairwise_dice
+from components.scorecard.uncertainty import PairCounts, binary_entropy_bits, mean_pairwise_dice
 
 
 def test_identical_members_agree_fully_and_disjoint_ones_not_at_all() -> None:
@@ -40,3 +40,10 @@ def test_against_brute_force() -> None:
 def test_entropy_in_bits() -> None:
     assert binary_entropy_bits(np.array([0.5, 0.0, 1.0])) == pytest.approx([1.0, 0.0, 0.0], abs=1e-9)
     assert binary_entropy_bits(np.array([0.25])) == pytest.approx([0.25 * 2 + 0.75 * np.log2(4 / 3)])
+
+
+def test_counts_of_slabs_add_up_to_those_of_the_volume() -> None:
+    members = np.random.default_rng(3).integers(0, 4, (3, 12, 5, 6)).astype(np.uint8)
+    parts = PairCounts.of(members[:, :5], 4) + PairCounts.of(members[:, 5:], 4)
+    assert parts.mean_dice() == mean_pairwise_dice(members, 4)
+    assert PairCounts.of(members[:1], 4).mean_dice() == 1.0

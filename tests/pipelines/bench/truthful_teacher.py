@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from components.errors import TeacherError
+from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from pipelines.bench.self_training_cases import Patient
 
@@ -27,3 +28,6 @@ class Truthful:
                     break
                 return frame.labels
         raise TeacherError(expected="a frame that it knows", got="another", hint="teaching it")
+
+    def memory_mb(self, geometry: Geometry) -> float:
+        return 0.0
