@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ _HELD_BYTES_PER_VOXEL = 8  # the frame twice, and a label map with its judging
 class Outcome:
     """What became of a frame: exactly one of ``labelled``, ``implausible`` and ``refused`` is set.
 
-    ``empty``: it was refused because the teacher ran and found nothing.
+    ``empty``: it was refused because the teacher ran and found nothing; ``nowhere`` once that was so in every
+    orientation.
     """
 
     frame: str
@@ -36,6 +37,7 @@ class Outcome:
     implausible: Entry | None = None
     refused: str | None = None
     empty: bool = False
+    nowhere: Entry | None = None
 
     def into(self, manifest: Manifest) -> None:
         manifest.forget(self.frame)
@@ -45,6 +47,8 @@ class Outcome:
             manifest.implausible[self.frame] = self.implausible
         else:
             manifest.refused[self.frame] = str(self.refused)
+            if self.nowhere is not None:
+                manifest.nowhere[self.frame] = self.nowhere
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,13 +101,13 @@ class FrameLabels:
                 found = self._search(_frame(path), _score(before), hints)
         except (InputError, TeacherError, MemoryError) as error:  # what there was before stands
             return _searched(before, f"; then in another orientation: {_words(error)}")
+        frame_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         if found is None:
-            return _searched(before)
+            nowhere = {"frame_sha256": frame_sha256, "judged_by": self.judged_by}
+            return replace(_searched(before), nowhere=nowhere if before.empty else None)
         code, label_map, report = found
         self._remove(frame)
-        return self._keep(
-            frame, hashlib.sha256(path.read_bytes()).hexdigest(), label_map, code=code, report=report
-        )
+        return self._keep(frame, frame_sha256, label_map, code=code, report=report)
 
     def _search(
         self, volume: Volume, score: float, hints: Sequence[str]
@@ -176,6 +180,9 @@ class FrameLabels:
                 if part is earlier.labelled:
                     return Outcome(frame=frame, labelled=entry)
                 return Outcome(frame=frame, implausible=entry)
+        nowhere = {"frame_sha256": frame_sha256, "judged_by": self.judged_by}
+        if earlier.nowhere.get(frame) == nowhere:
+            return Outcome(frame=frame, refused=earlier.refused[frame], nowhere=nowhere)
         return None
 
     def _stands(self, entry: Entry, frame_sha256: str, folder: Path, frame: str) -> bool:

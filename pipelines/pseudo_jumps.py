@@ -10,7 +10,7 @@ import pandas as pd
 
 from components.adapters.blosc_store import load_label_map
 from components.cohort.frame_id import case_of, phase_of
-from components.scorecard.temporal import JumpBound, jumps_by_phase
+from components.scorecard.phase_jumps import JumpBound, jumps_by_phase
 from components.volume.volume import LabelMap
 from pipelines.pseudo_manifest import Entry, Manifest, label_files
 

@@ -115,7 +115,8 @@ class _Book:
             fingerprint=now.fingerprint,
             labelled={f: e for f, e in before.labelled.items() if f not in known} | now.labelled,
             implausible={f: e for f, e in before.implausible.items() if f not in known} | now.implausible,
-            refused=now.refused,
+            refused={f: r for f, r in before.refused.items() if f not in known} | now.refused,
+            nowhere={f: e for f, e in before.nowhere.items() if f not in known} | now.nowhere,
         )
 
 

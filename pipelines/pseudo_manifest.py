@@ -29,6 +29,8 @@ class Manifest:
             ``plausibility`` (its score) and ``orientation``.
         implausible: frame → the same and ``reasons``; ``searched`` once other orientations were tried.
         refused: frame → why there is no label map.
+        nowhere: of the refused frames, those in which the teacher found nothing however they were shown: frame →
+            ``frame_sha256`` and ``judged_by``; it need not look again.
         jumps: frame → ``measured`` and ``bound``, for each frame with neighbours in its case.
     """
 
@@ -37,6 +39,7 @@ class Manifest:
     labelled: dict[str, Entry]
     refused: dict[str, str]
     implausible: dict[str, Entry] = field(default_factory=dict)
+    nowhere: dict[str, Entry] = field(default_factory=dict)
     jumps: dict[str, Entry] = field(default_factory=dict)
 
     @staticmethod
@@ -53,6 +56,8 @@ class Manifest:
             if tree["fingerprint"] == teacher.fingerprint:
                 manifest.labelled = _entries(tree["labelled"])
                 manifest.implausible = _entries(tree.get("implausible", {}))
+                manifest.nowhere = _entries(tree.get("nowhere", {}))
+                manifest.refused = {frame: str(tree["refused"][frame]) for frame in manifest.nowhere}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return Manifest.empty(teacher)
         return manifest
@@ -61,7 +66,7 @@ class Manifest:
         write_json(folder / MANIFEST, vars(self))
 
     def forget(self, frame: str) -> None:
-        for part in (self.labelled, self.implausible, self.refused):
+        for part in (self.labelled, self.implausible, self.refused, self.nowhere):
             part.pop(frame, None)
 
 

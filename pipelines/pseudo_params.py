@@ -10,8 +10,8 @@ from typing import Literal
 from components.errors import ParameterError
 from components.models.rule_teacher import Rule
 from components.models.view_consensus import Views
+from components.scorecard.phase_jumps import JumpBound
 from components.scorecard.plausibility import Plausibility
-from components.scorecard.temporal import JumpBound
 from components.volume.turned import AS_STATED, Turned
 
 TeacherKind = Literal["bundle", "command", "registry", "rule", "none"]

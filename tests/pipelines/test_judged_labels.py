@@ -228,6 +228,12 @@ def test_an_empty_frame_stays_refused_when_no_orientation_helps(tmp_path: Path) 
     manifest = run(teacher, [tmp_path / "a.b2nd"], tmp_path / "pseudo")
     assert "expected an animal" in manifest.refused["a"]
     assert teacher.calls == 1 + len(HEAD_UP.orientations)
+    again = run(teacher, [tmp_path / "a.b2nd"], tmp_path / "pseudo")  # it need not look again
+    assert again == manifest
+    assert teacher.calls == 1 + len(HEAD_UP.orientations)
+    fewer = replace(HEAD_UP, orientations=("RPI",))
+    run(teacher, [tmp_path / "a.b2nd"], tmp_path / "pseudo", fewer)
+    assert teacher.calls == 1 + len(HEAD_UP.orientations) + 2
 
 
 def test_a_constant_frame_and_one_too_large_are_refused(tmp_path: Path) -> None:

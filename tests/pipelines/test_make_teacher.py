@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from components.adapters.monai_bundle import bundle_sha256
+from components.adapters.bundle_content import bundle_sha256
 from components.phantom.body import Species
 from pipelines.teacher.make_teacher import FIRST_SEED, FOLDER, dice_by_structure, patients
 

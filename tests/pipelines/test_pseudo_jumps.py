@@ -14,7 +14,7 @@ from components.adapters.blosc_store import save_label_map, save_volume
 from components.adapters.sql_store import open_store
 from components.cohort.labels import LabelSidecar
 from components.labeling.request_words import why
-from components.scorecard.temporal import JumpBound
+from components.scorecard.phase_jumps import JumpBound
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from pipelines.composition import Services

@@ -19,6 +19,13 @@ def test_json_round_trip_leaves_out_what_is_unknown():
     }  # fmt: skip
 
 
+def test_a_pseudo_label_says_how_it_was_seen_and_judged():
+    sidecar = LabelSidecar(
+        provenance="pseudo", label_sha256=SHA, teacher_fingerprint=SHA, orientation="RAS", plausibility=0.93
+    )
+    assert LabelSidecar.from_json(sidecar.to_json()) == sidecar
+
+
 BROKEN = [
     ("{", "JSON"),
     ("[]", "JSON object"),
@@ -28,6 +35,8 @@ BROKEN = [
     (f'{{"provenance": "guess", "label_sha256": "{SHA}"}}', "'guess'"),
     (f'{{"provenance": "expert", "label_sha256": "{SHA}", "minutes": "3"}}', "minutes"),
     (f'{{"provenance": "expert", "label_sha256": "{SHA}", "annotator": 3}}', "annotator"),
+    (f'{{"provenance": "expert", "label_sha256": "{SHA}", "plausibility": "high"}}', "plausibility"),
+    (f'{{"provenance": "expert", "label_sha256": "{SHA}", "orientation": 1}}', "orientation"),
     ('{"provenance": "expert", "label_sha256": "abc"}', "64 hex"),
     (f'{{"provenance": "pseudo", "label_sha256": "{SHA}"}}', "teacher_fingerprint"),
 ]
