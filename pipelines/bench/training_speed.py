@@ -8,7 +8,6 @@ import math
 import os
 import threading
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -73,9 +72,7 @@ def _watch(peak: list[float], done: threading.Event) -> None:
 
 
 def _loader(data: Crops, batch_size: int) -> DataLoader[Any]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="This DataLoader will create")  # on one core
-        return DataLoader(data, batch_size=batch_size, shuffle=False, num_workers=WORKERS)
+    return DataLoader(data, batch_size=batch_size, shuffle=False, num_workers=WORKERS)
 
 
 @contextlib.contextmanager

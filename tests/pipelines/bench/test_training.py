@@ -67,6 +67,7 @@ def test_a_crop_is_a_function_of_its_number(volumes: list[Stored], tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 def test_speed_and_memory_are_measured(volumes: list[Stored]) -> None:
     assert crops_per_second(ours(volumes, 0), 1, seconds=0.3) > 0
     assert peak_memory_mb(volumes, 0, crops=60) > 50
