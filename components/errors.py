@@ -6,6 +6,7 @@
     │   └── ParameterError  a value in params.yaml or on the command line
     ├── StateError          a store, registry or workspace that is not as the action needs it
     └── TeacherError        a teacher that failed, timed out or wrote something unusable
+        └── EmptyPrediction it ran, and found nothing
 
 A bad file never stops a batch: whoever iterates catches ``InputError``, quarantines the item with
 ``str(error)`` and goes on.
@@ -40,3 +41,7 @@ class StateError(CtloopError):
 
 class TeacherError(CtloopError):
     """A teacher that failed, timed out or wrote something unusable."""
+
+
+class EmptyPrediction(TeacherError):
+    """A teacher that ran and found nothing: perhaps the patient lies otherwise than it expects."""

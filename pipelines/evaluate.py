@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,14 @@ from components.operations.evaluate_classification import evaluate_classificatio
 from components.operations.evaluate_segmentation import evaluate_segmentation
 from components.operations.evaluation import Evaluation, IntervalParams
 from components.operations.expert_frames import probabilities_of
+from components.operations.segmentation_frames import SURFACE_TOLERANCE_MM
 from components.volume.volume import Volume
 from pipelines.evaluation_figures import classification_figures, segmentation_figures
 from pipelines.held_out import expert_findings, expert_label_map, frames_of
 from pipelines.params import load_section
+from pipelines.predicted_labels import PredictedLabels
 from pipelines.progress import bar, say, write_json
+from pipelines.segmentation_report import JudgedModel, write_segmentation_report
 from pipelines.stage_command import run_stage
 from pipelines.workspace import Workspace
 
@@ -37,24 +40,27 @@ class EvaluateParams:
     """Intervals come from ``draws`` resamples of patients with ``seed``, at ``level``.
 
     ``calibration_cases``: at most so many training cases set temperatures and thresholds (classification).
+    ``surface_tolerance_mm``: structure (``*``: every other) → how far apart surfaces may lie and still agree.
     """
 
     seed: int
     draws: int
     level: float
     calibration_cases: int
+    surface_tolerance_mm: dict[str, float] = field(default_factory=lambda: dict(SURFACE_TOLERANCE_MM))
 
     def __post_init__(self) -> None:
-        if not (self.draws >= 1 and 0 < self.level < 1 and self.calibration_cases >= 0):
+        tolerances = all(value >= 0 for value in self.surface_tolerance_mm.values())
+        if not (self.draws >= 1 and 0 < self.level < 1 and self.calibration_cases >= 0 and tolerances):
             raise ParameterError(
-                expected="draws >= 1, 0 < level < 1, calibration_cases >= 0",
+                expected="draws >= 1, 0 < level < 1, calibration_cases >= 0, tolerances >= 0",
                 got=str(self),
                 hint="the shipped section `evaluate` of params.yaml",
             )
 
 
 def evaluate(workspace: Workspace, task: Task) -> None:
-    """Write metrics, per-patient values, calibration, the drift reference and figures of ``models/TASK``."""
+    """Write metrics, per-patient values, calibration, the drift reference, figures and report of ``models/TASK``."""
     from components.adapters.blosc_store import load_volume
     from components.models.package import load_predictor
 
@@ -85,11 +91,32 @@ def _segmentation(
     params: EvaluateParams,
     folder: Path,
 ) -> tuple[Evaluation, dict[str, Any]]:
-    expert = expert_label_map(workspace)
+    expert, kept = expert_label_map(workspace), PredictedLabels()
     evaluation = evaluate_segmentation(
-        predictor, frames, load, expert, _intervals(params), progress=bar("evaluate segmentation")
+        predictor,
+        frames,
+        load,
+        expert,
+        _intervals(params),
+        surface_tolerance_mm=params.surface_tolerance_mm,
+        on_prediction=kept.keep,
+        progress=bar("evaluate segmentation"),
     )
-    segmentation_figures(folder / "figures", evaluation, predictor, load, expert)
+    judged = JudgedModel(
+        evaluation=evaluation,
+        structures=predictor.label_names,
+        load=load,
+        expert=expert,
+        predicted=kept.label_map,
+    )
+    segmentation_figures(folder / "figures", judged)
+    write_segmentation_report(
+        folder / "report",
+        judged,
+        heading="Segmentation on held-out patients",
+        eyebrow="ctloop evaluate",
+        level=params.level,
+    )
     return evaluation, {"temperature": {}, "thresholds": {}, "source": "none: label maps are hard"}
 
 

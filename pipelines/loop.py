@@ -19,7 +19,8 @@ from pipelines.dvc_commands import commit_data, repro, require_branch
 from pipelines.held_out import labelled_frames
 from pipelines.params_override import override_params
 from pipelines.progress import say
-from pipelines.turn import Judged, ask_for_audit, judge_and_promote, take_in, watch
+from pipelines.resolve_teacher import resolve_teacher
+from pipelines.turn import Judged, ask_about_jumps, ask_for_audit, judge_and_promote, take_in, watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ def loop(
     _apply(services, cases or source / "cases.csv", params)
     print(add(workspace, source=source, cases=cases, tasks=tasks))
     publish_waiting(services)
+    resolve_teacher(workspace)
     outcomes = tuple(_turn(services, task) for task in tasks if read_batches(workspace).batches[task])
     commit_data(workspace.root, "One turn of the loop")
     page = write_loop_report(services, outcomes)
@@ -94,6 +96,8 @@ def _turn(services: Services, task: Task) -> TaskOutcome:
 def _learn(services: Services, task: Task) -> tuple[Judged | None, str]:
     """Train and judge, unless there is nothing to learn from yet: then experts are asked first."""
     try:
+        repro(services.workspace.root, [f"pseudo_label@{task}"])
+        ask_about_jumps(services, task, now=_now)
         repro(services.workspace.root, [f"evaluate@{task}"])
     except StateError as error:
         if labelled_frames(services.workspace, task):

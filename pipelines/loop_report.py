@@ -13,11 +13,13 @@ import pandas as pd
 from components.cohort.labels import LabelSidecar
 from components.cohort.split import Split
 from components.cohort.task import Task
+from components.volume.turned import AS_STATED
 from pipelines.books import drift_rows, gate_rows
 from pipelines.figures.canvas import png
 from pipelines.figures.slices import Panel, draw_slices
 from pipelines.figures.windows import WINDOWS_HU
 from pipelines.monitor import report_folder
+from pipelines.pseudo_manifest import read_manifest
 from pipelines.render import render
 from pipelines.requests import list_requests
 from pipelines.workspace import Workspace
@@ -38,7 +40,18 @@ def write_loop_report(services: Services, outcomes: Sequence[TaskOutcome]) -> Pa
     requests = list_requests(services.store)
     page = folder / "index.html"
     page.write_text(render("loop.html", sections=sections, requests=requests))
-    kept = ("task", "cases", "patients", "labelled_by", "quarantine", "gates", "drift", "novelty", "note")
+    kept = (
+        "task",
+        "cases",
+        "patients",
+        "labelled_by",
+        "quarantine",
+        "pseudo",
+        "gates",
+        "drift",
+        "novelty",
+        "note",
+    )
     summary = {"tasks": [{key: section[key] for key in kept} for section in sections], "requests": requests}
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     return page
@@ -58,6 +71,7 @@ def _section(services: Services, outcome: TaskOutcome) -> dict[str, Any]:
         "audited": len(split.patients("test")),
         "labelled_by": _annotators(workspace, task),
         "quarantine": json.loads((workspace.ingested(task) / "quarantine.json").read_text()),
+        "pseudo": _pseudo_labels(workspace, task),
         "gates": gate_rows(services, task),
         "drift": drift_rows(services, task),
         "novelty": _novelty(services, outcome),
@@ -70,6 +84,25 @@ def _annotators(workspace: Workspace, task: Task) -> dict[str, int]:
     sidecars = (LabelSidecar.from_json(p.read_text()) for p in workspace.labels(task).glob("*.sidecar.json"))
     who = Counter(found.annotator or "unnamed" for found in sidecars if found.provenance == "expert")
     return dict(sorted(who.items()))
+
+
+def _pseudo_labels(workspace: Workspace, task: Task) -> dict[str, Any]:
+    """Who taught, how many frames, and why the others are not trained on; empty without a teacher."""
+    manifest = read_manifest(workspace.pseudo(task))
+    if manifest is None or manifest.teacher is None:
+        return {}
+    apart = {frame: "; ".join(entry["reasons"]) for frame, entry in manifest.implausible.items()}
+    return {
+        "teacher": manifest.teacher,
+        "labelled": len(manifest.labelled),
+        "turned": sum(
+            entry.get("orientation", AS_STATED) != AS_STATED for entry in manifest.labelled.values()
+        ),
+        "jumping": sum(jump["measured"] > jump["bound"] for jump in manifest.jumps.values()),
+        "apart": [
+            {"frame": frame, "reason": reason} for frame, reason in sorted((apart | manifest.refused).items())
+        ],
+    }
 
 
 def _novelty(services: Services, outcome: TaskOutcome) -> list[dict[str, Any]]:

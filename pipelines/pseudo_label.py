@@ -1,64 +1,40 @@
 """Stage: the teacher labels every prepared frame of the training patients.
 
 Only new work is done: a frame is skipped while the same teacher labelled the same voxels. A pseudo-label
-dies with its teacher. A frame that the teacher cannot label is counted and named, and the batch goes on.
+dies with its teacher. A frame that the teacher cannot label is counted and named, and the batch goes on. Label
+maps come back on the grid of the prepared frame, which training reads: native for the teacher, who is given
+that frame and nothing coarser. What is not plausible is kept apart with its reasons, and nothing trains on it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from components.adapters.blosc_store import load_volume, save_label_map
-from components.adapters.whole_file import write_whole
-from components.cohort.labels import LabelSidecar, label_map_sha256
+from components.cohort.frame_id import case_of
 from components.cohort.split import Split
 from components.cohort.task import Task
-from components.errors import InputError, ParameterError, TeacherError
+from components.errors import InputError, ParameterError
 from components.models.teacher import Teacher
 from components.models.teacher_labels import TeacherLabels
+from components.volume.turned import AS_STATED
+from pipelines.frame_labels import FrameLabels, Outcome
+from pipelines.frame_pool import each
 from pipelines.label_names import structure_names
+from pipelines.memory_budget import memory_budget
 from pipelines.params import load_section
 from pipelines.progress import say
-from pipelines.pseudo_manifest import Manifest, forget_others, label_files
+from pipelines.pseudo_jumps import measure_jumps
+from pipelines.pseudo_manifest import Manifest, forget_others
+from pipelines.pseudo_params import Demands, PseudoLabelParams
 from pipelines.stage_command import run_stage
+from pipelines.teachers import open_teacher
 from pipelines.workspace import Workspace
 
 _SAVE_EVERY_S = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PseudoLabelParams:
-    """Section ``pseudo_label`` of params.yaml, one per task.
-
-    Args:
-        teacher: ``bundle`` = a MONAI bundle folder, ``command`` = an external program, ``none``.
-        bundle: the bundle's folder, relative to the workspace.
-        trusted_sha256: content hash of the bundle whose code may run (`ctloop doctor` shows it).
-        command: program and arguments with ``{input}`` and ``{output}``.
-        command_output: ``file`` = one label map, ``folder`` = one mask per label.
-        command_timeout_s: per frame.
-        version_command: prints the program's version, which becomes part of the fingerprint.
-        labels: the teacher's label name or value → structure (or ``background``; ``"*"`` = every other).
-        label_test: also label the frames of test patients, which no training reads.
-        threads: CPU threads of the bundle; 0 leaves torch's choice.
-    """
-
-    teacher: Literal["bundle", "command", "none"]
-    bundle: str = "pipelines/teacher/human_heart_ct"
-    trusted_sha256: str = ""
-    command: tuple[str, ...] = ()
-    command_output: Literal["file", "folder"] = "file"
-    command_timeout_s: float = 600.0
-    version_command: tuple[str, ...] = ()
-    labels: dict[str, str] = field(default_factory=dict)
-    label_test: bool = False
-    threads: int = 0
+_OWN_PROCESS = "command"
 
 
 def pseudo_label(workspace: Workspace, task: Task) -> None:
@@ -70,84 +46,132 @@ def pseudo_label(workspace: Workspace, task: Task) -> None:
             got=params.teacher,
             hint="expert findings: a teacher writes label maps",
         )
-    teacher = open_teacher(params, workspace)
-    frames = _frames_to_label(workspace, task, label_test=params.label_test) if teacher else []
-    manifest = label_frames(teacher, frames, workspace.pseudo(task)) if teacher else Manifest.empty()
-    forget_others(workspace.pseudo(task), manifest)
-    manifest.write(workspace.pseudo(task))
+    teacher, folder = open_teacher(params, workspace), workspace.pseudo(task)
+    manifest = Manifest.empty()
+    if teacher is not None:
+        frames = _frames_to_label(workspace, task, label_test=params.label_test)
+        worker = _worker(teacher, params, folder, structure_names(workspace))
+        manifest = label_with(worker, frames, parallel=_parallel(params))
+        manifest.jumps = measure_jumps(folder, manifest, params.jumps)
+    forget_others(folder, manifest)
+    manifest.write(folder)
     _report(manifest)
 
 
-def open_teacher(params: PseudoLabelParams, workspace: Workspace) -> Teacher | None:
-    """Build the teacher that the parameters name; torch and MONAI are imported only for a bundle."""
-    if params.teacher == "none":
-        return None
-    labels = TeacherLabels(to_structure=params.labels, structures=structure_names(workspace))
-    if params.teacher == "bundle":
-        from components.adapters.monai_bundle import open_bundle
-
-        return open_bundle(
-            workspace.root / params.bundle,
-            trusted_sha256=params.trusted_sha256,
-            labels=labels,
-            threads=params.threads or None,
-        )
-    from components.adapters.command_teacher import open_command
-
-    return open_command(
-        params.command,
-        labels=labels,
-        log_folder=workspace.state / "teacher-logs",
-        output=params.command_output,
-        timeout_s=params.command_timeout_s,
-        version_command=params.version_command,
-    )
-
-
 def label_frames(teacher: Teacher, frames: Iterable[Path], folder: Path) -> Manifest:
-    """Label each ``FRAME.b2nd``; what an earlier run of this teacher did is kept.
+    """Label each ``FRAME.b2nd`` one by one without judging; what an earlier run of this teacher did is kept."""
+    return label_with(FrameLabels(teacher=teacher, folder=folder), list(frames), parallel=1)
 
-    The manifest is written every few seconds, so that a killed run continues where it stood.
+
+def label_with(worker: FrameLabels, frames: Sequence[Path], *, parallel: int) -> Manifest:
+    """Label all frames as their axes state, then show those that failed in other orientations.
+
+    The outcome does not depend on ``parallel``: frames are independent at first, and in the search the frames
+    of a case are taken one after the other. The manifest is written every few seconds, so that a killed run
+    continues where it stood.
     """
-    earlier, manifest = Manifest.read(folder, teacher), Manifest.empty(teacher)
-    saved = time.monotonic()
-    for path in _progress(list(frames)):
-        frame, frame_sha256 = path.stem, hashlib.sha256(path.read_bytes()).hexdigest()
-        try:
-            if not _is_done(folder, frame, frame_sha256, earlier):
-                earlier.labelled[frame] = {
-                    "frame_sha256": frame_sha256,
-                    "label_sha256": _label_one(teacher, path, folder),
-                }
-            manifest.labelled[frame] = earlier.labelled[frame]
-        except (InputError, TeacherError) as error:
-            earlier.labelled.pop(frame, None)
-            manifest.refused[frame] = str(error)
-        if time.monotonic() - saved > _SAVE_EVERY_S:
-            # frames that are still ahead keep their entries of the earlier run
-            earlier.write(folder)
-            saved = time.monotonic()
-    return manifest
+    earlier = Manifest.read(worker.folder, worker.teacher)
+    book = _Book(worker.folder, Manifest.empty(worker.teacher), earlier)
+    stop = getattr(worker.teacher, "stop", lambda: None)
+    outcomes: dict[str, Outcome] = {}
+    for outcome in each(
+        lambda path: worker.first(path, earlier), frames, parallel=parallel, title="pseudo-label", unit="frame",
+        stop=stop,
+    ):  # fmt: skip
+        outcomes[outcome.frame] = outcome
+        book.note(outcome)
+    if worker.demands is None or not worker.demands.orientations:
+        return book.manifest
+    cases = [case for case in _cases(frames) if any(_failed(outcomes[path.stem]) for path in case)]
+    for case_outcomes in each(
+        lambda case: _search_case(worker, case, outcomes), cases, parallel=parallel, title="orientations",
+        unit="case", stop=stop,
+    ):  # fmt: skip
+        for outcome in case_outcomes:
+            book.note(outcome)
+    return book.manifest
 
 
-def _is_done(folder: Path, frame: str, frame_sha256: str, earlier: Manifest) -> bool:
-    entry = earlier.labelled.get(frame, {})
-    present = all(path.is_file() for path in label_files(folder, frame))
-    return present and entry.get("frame_sha256") == frame_sha256
+class _Book:
+    """The manifest as it grows; frames that are still ahead keep their entries of the earlier run on disk."""
+
+    def __init__(self, folder: Path, manifest: Manifest, earlier: Manifest) -> None:
+        self.folder, self.manifest = folder, manifest
+        self._earlier = earlier
+        self._saved = time.monotonic()
+
+    def note(self, outcome: Outcome) -> None:
+        outcome.into(self.manifest)
+        if time.monotonic() - self._saved > _SAVE_EVERY_S:
+            self._on_the_way().write(self.folder)
+            self._saved = time.monotonic()
+
+    def _on_the_way(self) -> Manifest:
+        """Both, the newer first."""
+        now, before = self.manifest, self._earlier
+        known = {*now.labelled, *now.implausible, *now.refused}
+        return Manifest(
+            teacher=now.teacher,
+            fingerprint=now.fingerprint,
+            labelled={f: e for f, e in before.labelled.items() if f not in known} | now.labelled,
+            implausible={f: e for f, e in before.implausible.items() if f not in known} | now.implausible,
+            refused=now.refused,
+        )
 
 
-def _label_one(teacher: Teacher, path: Path, folder: Path) -> str:
-    label_map = teacher.label(load_volume(path))
-    label_file, sidecar_file = label_files(folder, path.stem)
-    sidecar = LabelSidecar(
-        provenance="pseudo",
-        label_sha256=label_map_sha256(label_map),
-        teacher=teacher.name,
-        teacher_fingerprint=teacher.fingerprint,
+def _search_case(worker: FrameLabels, case: Sequence[Path], outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    """The frames of one case that failed, in phase order; what is found on one is tried first on the next."""
+    found = [_orientation(outcomes[path.stem]) for path in case]
+    changed = []
+    for index, path in enumerate(case):
+        outcome = outcomes[path.stem]
+        if not _failed(outcome):
+            continue
+        near = sorted(range(len(case)), key=lambda other: (abs(other - index), other))
+        hints = dict.fromkeys(code for other in near if (code := found[other]) not in (None, AS_STATED))
+        outcome = worker.turned(path, outcome, [str(code) for code in hints])
+        found[index] = _orientation(outcome)
+        changed.append(outcome)
+    return changed
+
+
+def _orientation(outcome: Outcome) -> str | None:
+    return outcome.labelled.get("orientation") if outcome.labelled else None
+
+
+def _failed(outcome: Outcome) -> bool:
+    """Empty, or implausible and not searched yet."""
+    return outcome.empty or (outcome.implausible is not None and not outcome.implausible["searched"])
+
+
+def _cases(frames: Sequence[Path]) -> list[list[Path]]:
+    """Frames by case, in phase order: names sort by case, then by the phase's three digits."""
+    cases: dict[str, list[Path]] = {}
+    for path in sorted(frames):
+        cases.setdefault(case_of(path.stem), []).append(path)
+    return list(cases.values())
+
+
+def _worker(
+    teacher: Teacher, params: PseudoLabelParams, folder: Path, structures: Sequence[str]
+) -> FrameLabels:
+    reachable = TeacherLabels(to_structure=params.labels, structures=structures).reachable
+    return FrameLabels(
+        teacher=teacher,
+        folder=folder,
+        demands=Demands(
+            plausibility=params.plausibility.only(reachable),
+            orientations=params.orientations,
+            margin=params.turn_margin,
+        ),
+        budget=memory_budget(params.memory_mb),
+        refuse_above_mb=params.memory_mb or None if params.teacher != _OWN_PROCESS else None,
     )
-    save_label_map(label_file, label_map)
-    write_whole(sidecar_file, sidecar.to_json())
-    return sidecar.label_sha256
+
+
+def _parallel(params: PseudoLabelParams) -> int:
+    """A network in this process is shared, so its frames come one by one."""
+    return params.parallel if params.teacher in (_OWN_PROCESS, "rule") else 1
 
 
 def _frames_to_label(workspace: Workspace, task: Task, *, label_test: bool) -> list[Path]:
@@ -168,20 +192,23 @@ def _frames_to_label(workspace: Workspace, task: Task, *, label_test: bool) -> l
     )
 
 
-def _progress(frames: list[Path]) -> Iterator[Path]:
-    from tqdm import tqdm
-
-    yield from tqdm(frames, desc="pseudo-label", unit="frame", file=sys.stderr, mininterval=1.0)
-
-
 def _report(manifest: Manifest) -> None:
     if manifest.teacher is None:
         say("pseudo-label: no teacher for this task, nothing to do")
         return
-    done, refused = len(manifest.labelled), len(manifest.refused)
-    say(f"pseudo-label: {done} frames by {manifest.teacher}, {refused} refused")
+    say(
+        f"pseudo-label: {len(manifest.labelled)} frames by {manifest.teacher}, "
+        f"{len(manifest.implausible)} implausible, {len(manifest.refused)} refused"
+    )
+    turned = [entry.get("orientation", AS_STATED) for entry in manifest.labelled.values()]
+    for code in sorted(set(turned) - {AS_STATED}):
+        say(f"  {turned.count(code)} frames labelled as {code}: their axes state {AS_STATED}")
+    for frame, entry in list(manifest.implausible.items())[:5]:
+        say(f"  implausible {frame}: {'; '.join(entry['reasons'])}")
     for frame, reason in list(manifest.refused.items())[:5]:
-        say(f"  {frame}: {reason}")
+        say(f"  refused {frame}: {reason}")
+    if above := [frame for frame, jump in manifest.jumps.items() if jump["measured"] > jump["bound"]]:
+        say(f"  {len(above)} frames jump from their neighbours, {above[0]} the first")
 
 
 if __name__ == "__main__":

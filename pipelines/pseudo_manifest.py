@@ -1,25 +1,43 @@
-"""What the folder of pseudo-labels holds: one label map and sidecar per frame, and manifest.json."""
+"""What the folder of pseudo-labels holds: a label map and sidecar per frame, and manifest.json.
+
+Label maps that are not plausible lie in ``implausible/`` with their sidecars: kept to be looked at and to be
+judged again under other demands, never trained on.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from components.models.teacher import Teacher
 from pipelines.progress import write_json
 
-MANIFEST = "manifest.json"
+MANIFEST, IMPLAUSIBLE = "manifest.json", "implausible"
+Entry = dict[str, Any]
 
 
 @dataclass(kw_only=True)
 class Manifest:
-    """What is in the folder: frame → hashes of the frame's file and its label; frame → reason of refusal."""
+    """What is in the folder.
+
+    Args:
+        teacher, fingerprint: of the one that all of it comes from.
+        labelled: frame → ``frame_sha256``, ``label_sha256``, and, where it was judged, ``judged_by``,
+            ``plausibility`` (its score) and ``orientation``.
+        implausible: frame → the same and ``reasons``; ``searched`` once other orientations were tried.
+        refused: frame → why there is no label map.
+        jumps: frame → ``measured`` and ``bound``, for each frame with neighbours in its case.
+    """
 
     teacher: str | None
     fingerprint: str | None
-    labelled: dict[str, dict[str, str]]
+    labelled: dict[str, Entry]
     refused: dict[str, str]
+    implausible: dict[str, Entry] = field(default_factory=dict)
+    jumps: dict[str, Entry] = field(default_factory=dict)
 
     @staticmethod
     def empty(teacher: Teacher | None = None) -> Manifest:
@@ -32,8 +50,9 @@ class Manifest:
         manifest = Manifest.empty(teacher)
         try:
             tree = json.loads((folder / MANIFEST).read_text())
-            same = tree["fingerprint"] == teacher.fingerprint
-            manifest.labelled = {str(frame): dict(entry) for frame, entry in tree["labelled"].items() if same}
+            if tree["fingerprint"] == teacher.fingerprint:
+                manifest.labelled = _entries(tree["labelled"])
+                manifest.implausible = _entries(tree.get("implausible", {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return Manifest.empty(teacher)
         return manifest
@@ -41,15 +60,39 @@ class Manifest:
     def write(self, folder: Path) -> None:
         write_json(folder / MANIFEST, vars(self))
 
+    def forget(self, frame: str) -> None:
+        for part in (self.labelled, self.implausible, self.refused):
+            part.pop(frame, None)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Whatever teacher wrote it; ``None`` when there is none, or a damaged one."""
+    try:
+        return Manifest(**json.loads((folder / MANIFEST).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
 
 def label_files(folder: Path, frame: str) -> tuple[Path, Path]:
     """The label map and the sidecar of a frame."""
     return folder / f"{frame}.b2nd", folder / f"{frame}.sidecar.json"
 
 
+def remove_label(folder: Path, frame: str) -> None:
+    for path in label_files(folder, frame):
+        path.unlink(missing_ok=True)
+
+
 def forget_others(folder: Path, manifest: Manifest) -> None:
     """Remove every file that the manifest does not name: other teachers, frames that are gone, leftovers."""
     kept = {path for frame in manifest.labelled for path in label_files(folder, frame)} | {folder / MANIFEST}
-    for path in folder.glob("*"):
-        if path not in kept:
+    apart = {path for frame in manifest.implausible for path in label_files(folder / IMPLAUSIBLE, frame)}
+    for path in [*folder.glob("*"), *(folder / IMPLAUSIBLE).glob("*")]:
+        if path not in kept | apart and not path.is_dir():
             path.unlink()
+    if not apart:
+        shutil.rmtree(folder / IMPLAUSIBLE, ignore_errors=True)
+
+
+def _entries(tree: Any) -> dict[str, Entry]:
+    return {str(frame): dict(entry) for frame, entry in tree.items()}

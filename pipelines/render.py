@@ -18,15 +18,16 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def render(template: str, **context: Any) -> str:
     """Fill ``pipelines/templates/TEMPLATE``. Templates extend ``base.html``.
 
-    Filters: ``data_uri`` (PNG bytes → an image source), ``number`` (three significant digits, a dash for
+    Filters: ``data_uri`` (PNG, WebP or SVG bytes → an image source), ``number`` (three significant digits, a dash for
     what is unknown), ``score`` (three decimals), ``percent``, ``measured`` (a scorecard column in words).
     """
     return _environment().get_template(template).render(**context)
 
 
 def data_uri(image: bytes) -> str:
-    """PNG (or SVG) bytes as an image source."""
-    kind = "png" if image.startswith(b"\x89PNG") else "svg+xml"
+    """PNG, WebP or SVG bytes as an image source."""
+    starts = {b"\x89PNG": "png", b"RIFF": "webp"}
+    kind = starts.get(image[:4], "svg+xml")
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 

@@ -26,11 +26,12 @@ from pipelines.workspace import Workspace
 if TYPE_CHECKING:
     from torch import nn
 
+    from components.adapters.training_log import TrainingLog
     from components.models.description import ModelDescription
     from pipelines.training_set import TrainingSet
 
-Epoch = Callable[[str, int, float], None]
-Trained = tuple["nn.Module", "ModelDescription", dict[str, list[float]]]
+Rounds = list[dict[str, Any]]
+Trained = tuple["nn.Module", "ModelDescription", dict[str, list[float]], Rounds]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +67,19 @@ def train(workspace: Workspace, task: Task) -> None:
 
 def _train_segmentation(workspace: Workspace) -> None:
     from components.models.train_segmentation import describe, train_segmentation
-    from pipelines.training_set import segmentation_set
+    from pipelines.training_set import segmentation_pool, segmentation_set
 
     params = load_section(SegmentationTrainParams, workspace.params, "train", "segmentation")
     plan = params.plan
     data = segmentation_set(workspace, params.provenances, seed=plan.seed, cache_mb=params.cache_mb)
+    pool = segmentation_pool(workspace, data.examples) if plan.pretrain_epochs else []
 
-    def run(checkpoints: Path, on_epoch: Epoch) -> Trained:
-        network, curves = train_segmentation(
-            data.examples, len(data.label_names), plan, checkpoints=checkpoints, on_epoch=on_epoch
-        )
-        return network, describe(network, plan, data.label_names, data.spacing_mm), curves
+    def run(checkpoints: Path, log: TrainingLog) -> Trained:
+        network, curves, rounds = train_segmentation(
+            data.examples, len(data.label_names), plan, checkpoints=checkpoints, pool=pool,
+            on_epoch=log.epoch, log=log,
+        )  # fmt: skip
+        return network, describe(network, plan, data.label_names, data.spacing_mm), curves, rounds
 
     _logged(workspace, "segmentation", params, data, run)
 
@@ -90,12 +93,12 @@ def _train_classification(workspace: Workspace) -> None:
 
     start = workspace.root / params.plan.start if params.plan.start else None
 
-    def run(checkpoints: Path, on_epoch: Epoch) -> Trained:
+    def run(checkpoints: Path, log: TrainingLog) -> Trained:
         network, curves = train_classification(
             data.examples, params.plan, data.label_names, checkpoints=checkpoints, start=start,
-            on_epoch=on_epoch,
+            on_epoch=log.epoch,
         )  # fmt: skip
-        return network, describe(network, params.plan, data.label_names, data.spacing_mm), curves
+        return network, describe(network, params.plan, data.label_names, data.spacing_mm), curves, []
 
     _logged(workspace, "classification", params, data, run, start=start)
 
@@ -105,7 +108,7 @@ def _logged(
     task: Task,
     params: TrainParams,
     data: TrainingSet[Any],
-    run: Callable[[Path, Epoch], Trained],
+    run: Callable[[Path, TrainingLog], Trained],
     *,
     start: Path | None = None,
 ) -> None:
@@ -129,12 +132,13 @@ def _logged(
         parameters=parameters,
         tags={**hashes, "git_commit": git_commit(workspace.root), "task": task},
     ) as log:
-        network, description, curves = run(checkpoints, log.epoch)
+        network, description, curves, rounds = run(checkpoints, log)
         facts = {
             **hashes,
             "labels": data.counts(),
             "patients": data.patients(),
             "seed": parameters["plan"]["seed"],
+            **({"rounds": rounds} if rounds else {}),
             "final_loss": {step: round(losses[-1], 6) for step, losses in curves.items() if losses},
         }
         write_model(workspace.model(task), network, dataclasses.replace(description, training=facts))

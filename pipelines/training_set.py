@@ -93,6 +93,25 @@ def segmentation_set(
     )
 
 
+def segmentation_pool(workspace: Workspace, labelled: Sequence[LabeledFrame]) -> list[LabeledFrame]:
+    """The frames of training patients that have no label; an encoder can be pretrained on them."""
+    from components.models.pretraining import unlabelled
+
+    known = {frame.frame_id for frame in labelled}
+    folder = workspace.prepared("segmentation") / "frames"
+    pairs = _names(training_rows(workspace, "segmentation"), "frame_id", "patient_id")
+    return [
+        unlabelled(
+            frame,
+            patient,
+            load_geometry(folder / f"{frame}.b2nd").shape,
+            _crops(folder / f"{frame}.b2nd", None),
+        )
+        for frame, patient in pairs
+        if frame not in known
+    ]
+
+
 def classification_set(
     workspace: Workspace, provenances: Sequence[str], *, cache_mb: int
 ) -> TrainingSet[LabeledScan]:

@@ -31,6 +31,9 @@ from pipelines.monitor import monitor
 from pipelines.params import load_section
 from pipelines.progress import bar
 from pipelines.promote import promote
+from pipelines.pseudo_jumps import frames_to_ask_about
+from pipelines.pseudo_manifest import read_manifest
+from pipelines.pseudo_params import PseudoLabelParams
 from pipelines.register import register
 from pipelines.requests import RequestsParams, export_requests
 from pipelines.workspace import Workspace
@@ -154,6 +157,28 @@ def ask_for_audit(services: Services, task: Task, *, now: Clock) -> tuple[Labeli
         frames_per_case=params.frames_per_case,
     )
     opened = _open(services, task, asked.to_dict("records"), "none", now)
+    export_requests(workspace, opened)
+    return opened
+
+
+def ask_about_jumps(services: Services, task: Task, *, now: Clock) -> tuple[LabelingRequest, ...]:
+    """Open requests for frames whose pseudo-label jumps from its neighbours; none of audited patients.
+
+    To be called as soon as a teacher has labelled, before any other reason is found for these frames.
+    """
+    workspace = services.workspace
+    manifest = read_manifest(workspace.pseudo(task))
+    if manifest is None or not manifest.jumps:
+        return ()
+    found = frames_to_ask_about(
+        manifest,
+        pd.read_parquet(workspace.prepared(task) / "frames.parquet"),
+        excluded_patients=_not_to_ask(workspace, task),
+        frames_per_case=load_section(RequestsParams, workspace.params, "requests").frames_per_case,
+        most_cases=load_section(PseudoLabelParams, workspace.params, "pseudo_label", task).jump_cases,
+    )
+    teacher = f"{manifest.teacher}/{str(manifest.fingerprint)[:12]}"
+    opened = _open(services, task, found, teacher, now)
     export_requests(workspace, opened)
     return opened
 

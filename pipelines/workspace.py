@@ -78,7 +78,7 @@ class Workspace:
         return self.root / "models" / task
 
     def evaluation(self, task: Task) -> Path:
-        """reference.parquet (held-out scorecards), calibration.json, per_patient.parquet, figures/."""
+        """reference.parquet (held-out scorecards), calibration.json, per_patient.parquet, figures/, report/."""
         return self.root / "models" / f"{task}-evaluation"
 
     def metrics(self, task: Task) -> Path:

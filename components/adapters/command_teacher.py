@@ -10,8 +10,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf, prod
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -26,6 +29,20 @@ from components.volume.volume import LabelMap, Volume
 
 OutputKind = Literal["file", "folder"]
 _VERSION_TIMEOUT_S = 60.0
+_LOOK_EVERY_S = 0.05  # at the clock, the memory, and whether to stop
+
+
+@dataclass(kw_only=True)
+class _Measured:
+    """The largest frame's voxels and the highest memory that any run took; shared by all threads."""
+
+    peak_mb: float = 0.0
+    voxels: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, peak_mb: float, voxels: int) -> None:
+        with self.lock:
+            self.peak_mb, self.voxels = max(self.peak_mb, peak_mb), max(self.voxels, voxels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +55,7 @@ class CommandTeacher:
             the file's name being the label's.
         timeout_s: after it the program and all its children are killed.
         log_folder: keeps what the program printed, one file per frame content.
+        most_mb: a program that takes more, with its children, is killed; ``None`` sets no limit.
     """
 
     name: str
@@ -47,6 +65,19 @@ class CommandTeacher:
     labels: TeacherLabels
     timeout_s: float
     log_folder: Path
+    most_mb: float | None = None
+    _measured: _Measured = field(default_factory=_Measured)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def memory_mb(self, geometry: Geometry) -> float:
+        """The highest resident memory seen so far, scaled up for a larger frame; unknown before the first."""
+        if not self._measured.voxels:
+            return inf
+        return self._measured.peak_mb * max(1.0, prod(geometry.shape) / self._measured.voxels)
+
+    def stop(self) -> None:
+        """Kill the programs that run in other threads; frames that they work on are refused."""
+        self._stopped.set()
 
     def label(self, volume: Volume) -> LabelMap:
         """Label one frame on its native grid; see ``Teacher``."""
@@ -56,7 +87,7 @@ class CommandTeacher:
             frame = Path(folder) / "frame.nii.gz"
             result = Path(folder) / ("labels.nii.gz" if self.output == "file" else "labels")
             write_nifti_volume(frame, volume)
-            self._run(frame, result, self._log(volume))
+            self._run(frame, result, self._log(volume), prod(volume.geometry.shape))
             if self.output == "file":
                 return self.labels.read(_read_nifti(result, volume.geometry), volume.geometry, {})
             return self._join_masks(result, volume.geometry)
@@ -66,20 +97,30 @@ class CommandTeacher:
         content = hashlib.sha256(np.ascontiguousarray(volume.voxels_hu).tobytes()).hexdigest()
         return self.log_folder / f"{content[:16]}.log"
 
-    def _run(self, frame: Path, result: Path, log: Path) -> None:
+    def _run(self, frame: Path, result: Path, log: Path, voxels: int) -> None:
         command = [
             part.replace("{input}", str(frame)).replace("{output}", str(result)) for part in self.template
         ]
         with log.open("wb") as stream:
-            code = _run_in_group(command, stream, self.timeout_s)
-        if code is None:
-            raise TeacherError(
+            ended = _run_in_group(command, stream, self.timeout_s, self.most_mb, self._stopped)
+        self._measured.note(ended.peak_mb, voxels)
+        if ended.code == 0:
+            return
+        if ended.code is not None:
+            raise TeacherError(expected="exit code 0", got=str(ended.code), hint=f"its log {log.name}")
+        raise {
+            "time": TeacherError(
                 expected=f"a result within {self.timeout_s:g} s",
                 got="none; the program was stopped",
                 hint=f"a longer `timeout_s`, or its log {log.name}",
-            )
-        if code != 0:
-            raise TeacherError(expected="exit code 0", got=str(code), hint=f"its log {log.name}")
+            ),
+            "memory": TeacherError(
+                expected=f"a program that takes at most {self.most_mb or 0:.0f} MB",
+                got=f"{ended.peak_mb:.0f} MB; it was stopped",
+                hint="a larger `memory_mb`, or a coarser `prepare.spacing_mm`",
+            ),
+            "stop": TeacherError(expected="a result", got="an interruption", hint="the same command again"),
+        }[ended.why]
 
     def _join_masks(self, folder: Path, geometry: Geometry) -> LabelMap:
         masks = sorted(folder.glob("*.nii*")) if folder.is_dir() else []
@@ -105,6 +146,7 @@ def open_command(
     output: OutputKind = "file",
     timeout_s: float = 600.0,
     version_command: Sequence[str] = (),
+    most_mb: float | None = None,
 ) -> CommandTeacher:
     """Check the template and take the fingerprint of the program.
 
@@ -114,6 +156,10 @@ def open_command(
     Raises ``ParameterError`` for a template without ``{input}`` or ``{output}``, ``TeacherError`` when the
     program is not there.
     """
+    if timeout_s <= 0:
+        raise ParameterError(
+            expected="a time limit above 0 s", got=f"{timeout_s:g}", hint="command_timeout_s: 600"
+        )
     for mark in ("{input}", "{output}"):
         if not any(mark in part for part in template):
             raise ParameterError(
@@ -138,6 +184,7 @@ def open_command(
         labels=labels,
         timeout_s=timeout_s,
         log_folder=log_folder,
+        most_mb=most_mb,
     )
 
 
@@ -162,8 +209,19 @@ def _file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _run_in_group(command: Sequence[str], log: IO[bytes], timeout_s: float) -> int | None:
-    """Exit code, or ``None`` after the time limit; no child outlives this call."""
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """``code`` is ``None`` for a program that was killed; then ``why`` says for what."""
+
+    code: int | None
+    peak_mb: float
+    why: Literal["", "time", "memory", "stop"] = ""
+
+
+def _run_in_group(
+    command: Sequence[str], log: IO[bytes], timeout_s: float, most_mb: float | None, stopped: threading.Event
+) -> _Ended:
+    """Run to the end or to the first limit; no child outlives this call."""
     try:
         process = subprocess.Popen(
             list(command),
@@ -177,13 +235,42 @@ def _run_in_group(command: Sequence[str], log: IO[bytes], timeout_s: float) -> i
             expected="a teacher program that starts", got=str(error), hint="running it by hand"
         ) from error
     try:
-        return process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return None
+        return _watched(process, time.monotonic() + timeout_s, most_mb, stopped)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _watched(
+    process: subprocess.Popen[bytes], until: float, most_mb: float | None, stopped: threading.Event
+) -> _Ended:
+    peak_mb = 0.0
+    while True:
+        peak_mb = max(peak_mb, _resident_mb(process.pid))
+        try:
+            return _Ended(code=process.wait(_LOOK_EVERY_S), peak_mb=peak_mb)
+        except subprocess.TimeoutExpired:
+            pass
+        if most_mb is not None and peak_mb > most_mb:
+            return _Ended(code=None, peak_mb=peak_mb, why="memory")
+        if time.monotonic() > until:
+            return _Ended(code=None, peak_mb=peak_mb, why="time")
+        if stopped.is_set():
+            return _Ended(code=None, peak_mb=peak_mb, why="stop")
+
+
+def _resident_mb(pid: int) -> float:
+    """Of a process and its children; pages that they share count once for each, so it is never too little."""
+    import psutil
+
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += one.memory_info().rss
+    return total / 1e6
 
 
 def _read_nifti(path: Path, geometry: Geometry) -> npt.NDArray[Any]:

@@ -77,7 +77,13 @@ class MlflowRegistry:
         found = [self._version(item, aliases) for item in self._search(f"name='{_checked(name)}'")]
         return tuple(sorted(found, key=lambda version: version.version))
 
-    def by_alias(self, name: str, alias: Alias) -> ModelVersion | None:
+    def by_run(self, run_id: str) -> ModelVersion | None:
+        """The version that was registered from a run; ``None`` when there is none."""
+        found = self._search(f"run_id='{_checked(run_id)}'")
+        return self._version(found[0], self._aliases(found[0].name)) if found else None
+
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        """Also for aliases that ctloop does not set itself, as a foreign team may use."""
         aliases = self._aliases(name)
         if alias not in aliases:
             return None

@@ -19,15 +19,42 @@ _LONGEST_PARAMETER = 500
 class TrainingLog:
     """An open run; metrics are sent in batches, since single calls cost six milliseconds each."""
 
-    def __init__(self, client: Any, run_id: str) -> None:
-        self._client, self.run_id = client, run_id
+    def __init__(self, client: Any, run_id: str, experiment: str = "0") -> None:
+        self._client, self.run_id, self._experiment = client, run_id, experiment
         self._waiting: list[Any] = []
+        self._round: TrainingLog | None = None
+
+    def begin(self, step: str, facts: Mapping[str, str]) -> None:
+        """Open a nested run for a round of self-training; ``facts`` become tags."""
+        tags = {**facts, "mlflow.parentRunId": self.run_id, "step": step}
+        run = self._client.create_run(self._experiment, run_name=step, tags=tags)
+        self._round = TrainingLog(self._client, str(run.info.run_id), self._experiment)
+
+    def end(self, step: str, facts: Mapping[str, Any]) -> None:
+        """Close the round's run: numbers become metrics, all else tags. A rejected round is FINISHED too."""
+        assert self._round is not None
+        numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        self._round.metrics(numbers)
+        for name, value in facts.items():
+            if name not in numbers:
+                self._client.set_tag(self._round.run_id, name, str(value))
+        self._client.set_terminated(self._round.run_id, "FINISHED")
+        self._round = None
+
+    def close(self, status: str) -> None:
+        """End the run, and as FAILED a round that is still open."""
+        if self._round is not None:
+            self._round.close("FAILED")
+        self.flush()
+        self._client.set_terminated(self.run_id, status)
 
     def epoch(self, step: str, number: int, loss: float) -> None:
         """The mean loss of epoch ``number`` of ``step``; sent every 20 epochs and at the end."""
         from mlflow.entities import Metric
 
         self._waiting.append(Metric(f"loss/{step}", loss, _now_ms(), number))
+        if self._round is not None:
+            self._round.epoch(step, number, loss)
         if len(self._waiting) >= 20:
             self.flush()
 
@@ -78,15 +105,14 @@ def training_run(
     home = experiment_id(client, experiment, artifacts)
     _close_abandoned(client, home, key)
     run_id = str(client.create_run(home, run_name=name, tags={**tags, _KEY: key}).info.run_id)
-    log = TrainingLog(client, run_id)
+    log = TrainingLog(client, run_id, home)
     status = "FAILED"
     try:
         client.log_batch(run_id, params=[Param(k, v[:_LONGEST_PARAMETER]) for k, v in flatten(parameters)])
         yield log
         status = "FINISHED"
     finally:
-        log.flush()
-        client.set_terminated(run_id, status)
+        log.close(status)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -101,7 +127,9 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 def _close_abandoned(client: Any, experiment: str, key: str) -> None:
     query = f"tags.`{_KEY}` = '{key}' and attributes.status = 'RUNNING'"
     for run in client.search_runs([experiment], filter_string=query):
-        client.set_terminated(run.info.run_id, "FAILED")
+        nested = f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and attributes.status = 'RUNNING'"
+        for each in (*client.search_runs([experiment], filter_string=nested), run):
+            client.set_terminated(each.info.run_id, "FAILED")
 
 
 def _now_ms() -> int:

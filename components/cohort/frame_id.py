@@ -11,3 +11,9 @@ def frame_id(case_id: str, phase_percent: float | None) -> str:
 def case_of(frame: str) -> str:
     """The case that a frame id belongs to."""
     return frame.split("__phase-", 1)[0]
+
+
+def phase_of(frame: str) -> float | None:
+    """The phase that a frame id names, in whole percent; ``None`` for a plain CT."""
+    _, mark, phase = frame.rpartition("__phase-")
+    return float(phase) if mark and phase.isdigit() else None

@@ -25,6 +25,9 @@ class LabelSidecar:
             that was resampled keeps the hash of its original.
         annotator: pseudonym or role of the person.
         teacher, teacher_fingerprint: name and content hash of the model that wrote a pseudo-label.
+        orientation: what rising (x, y, z) of the frame were taken for when the teacher saw it, where that is
+            not what they state (``components.volume.turned``).
+        plausibility: score of a pseudo-label in [0, 1] (``components.scorecard.plausibility``).
         model_version: ``NAME/VERSION`` that made the pre-annotation or asked for the label.
         request_id: the labeling request that it answers.
         minutes: working time of the person.
@@ -36,6 +39,8 @@ class LabelSidecar:
     annotator: str | None = None
     teacher: str | None = None
     teacher_fingerprint: str | None = None
+    orientation: str | None = None
+    plausibility: float | None = None
     model_version: str | None = None
     request_id: str | None = None
     minutes: float | None = None
@@ -97,7 +102,7 @@ def _check_fields(values: Mapping[str, Any]) -> None:
         if key not in values:
             raise _broken(f"the key {key!r}", "nothing")
     for key, value in values.items():
-        kinds = (int, float) if key == "minutes" else (str,)
+        kinds = (int, float) if key in ("minutes", "plausibility") else (str,)
         if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
             raise _broken(f"{key} as {kinds[-1].__name__}", repr(value))
 

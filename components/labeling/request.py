@@ -9,15 +9,15 @@ from typing import Literal
 from components.cohort.task import Task
 
 Status = Literal["open", "answered", "cancelled"]
-Reason = Literal["audit", "uncertainty", "temporal_jump", "drift"]
+Reason = Literal["audit", "uncertainty", "temporal_jump", "drift", "pseudo_jump"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelingRequest:
     """Which frame, why, measured against what, by which model version, until when.
 
-    ``measured`` and ``threshold`` are in the unit of the reason: uncertainty and temporal_jump in
-    [0, 1]; drift as the p-value and its level; audit without either (``None``).
+    ``measured`` and ``threshold`` are in the unit of the reason: uncertainty, temporal_jump and
+    pseudo_jump in [0, 1]; drift as the p-value and its level; audit without either (``None``).
     ``frame_id`` names the frame; for classification it is the case. ``label_set_version`` is the hash of the
     first data version that holds the answer; it comes a moment after ``answered_at``.
     """

@@ -9,6 +9,7 @@ REASON_WORDS: dict[Reason, str] = {
     "uncertainty": "model unsure",
     "temporal_jump": "jump between frames",
     "drift": "unfamiliar scans",
+    "pseudo_jump": "teacher jumps between frames",
 }
 
 
@@ -31,6 +32,11 @@ def why(request: LabelingRequest) -> str:
         return (
             f"The prediction jumps between neighbouring frames of the heartbeat: {measured}, above the "
             f"threshold of {threshold}. A heart moves smoothly, so one of the frames is probably wrong."
+        )
+    if request.reason == "pseudo_jump":
+        return (
+            f"The teacher's labels jump between neighbouring frames of the heartbeat: {measured}, above the "
+            f"bound of {threshold} for frames so far apart. They are about to be trained on, and one is probably wrong."
         )
     return (
         f"The model is unsure here: uncertainty {measured} on a scale from 0 to 1, above the threshold "

@@ -64,3 +64,27 @@ def bootstrap_interval(
 def paired_difference(first: Statistic, second: Statistic) -> Statistic:
     """The statistic ``first - second`` on the same resampled patients."""
     return lambda weight: first(weight) - second(weight)
+
+
+def unpaired_difference(
+    first: Array, second: Array, *, seed: int, draws: int = 2000, level: float = 0.95
+) -> Interval:
+    """Mean of ``first`` - mean of ``second`` of different patients, each group drawn apart (two-sample bootstrap).
+
+    Efron & Tibshirani 1993, ch. 8.3. No interval when a group has fewer than two patients.
+
+    Args:
+        first, second: one finite value per patient.
+    """
+    value = float(first.mean() - second.mean()) if first.size and second.size else float("nan")
+    count = first.size + second.size
+    if min(first.size, second.size) < 2:
+        return Interval(value=value, low=float("nan"), high=float("nan"), patients=count)
+    generator = np.random.default_rng(seed)
+    drawn = [
+        values[generator.integers(0, values.size, size=(draws, values.size))].mean(axis=1)
+        for values in (first, second)
+    ]
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(drawn[0] - drawn[1], [tail, 1.0 - tail])
+    return Interval(value=value, low=float(low), high=float(high), patients=count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 
 
@@ -19,5 +20,12 @@ class Teacher(Protocol):
         ...
 
     def label(self, volume: Volume) -> LabelMap:
-        """Raises ``TeacherError`` when the teacher fails, times out or writes an unusable map."""
+        """Raises ``TeacherError`` when the teacher fails, times out or writes an unusable map.
+
+        Must be safe to call from several threads.
+        """
+        ...
+
+    def memory_mb(self, geometry: Geometry) -> float:
+        """What labelling one frame of this grid takes at most, measured or estimated; infinite if unknown."""
         ...

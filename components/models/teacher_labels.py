@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import ParameterError, TeacherError
+from components.errors import EmptyPrediction, ParameterError, TeacherError
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap
 
@@ -39,6 +39,11 @@ class TeacherLabels:
             )
 
     @property
+    def reachable(self) -> frozenset[str]:
+        """The structures that the teacher can write at all."""
+        return frozenset(self.to_structure.values()) - {BACKGROUND}
+
+    @property
     def names(self) -> dict[int, str]:
         """Our value → structure."""
         return dict(enumerate(self.structures, start=1))
@@ -60,7 +65,8 @@ class TeacherLabels:
             geometry: the grid that the map must lie on.
             names: the teacher's value → its label name, as far as it is known.
 
-        Raises ``TeacherError`` for another shape, fractions, labels that are not mapped and an empty result.
+        Raises ``TeacherError`` for another shape, fractions, NaN and labels that are not mapped;
+        ``EmptyPrediction`` when nothing of ours is in it.
         """
         if values_zyx.shape != geometry.shape:
             raise TeacherError(
@@ -68,11 +74,15 @@ class TeacherLabels:
                 got=str(values_zyx.shape),
                 hint="a teacher that returns its result on the native grid",
             )
+        if values_zyx.dtype.kind not in "iufb":
+            raise TeacherError(
+                expected="one number per voxel", got=f"voxels of type {values_zyx.dtype}", hint="a label map"
+            )
         present, inverse = np.unique(values_zyx, return_inverse=True)
         table = np.array([self._translate(value, names) for value in present], dtype=np.uint8)
         labels = table[inverse].reshape(geometry.shape)
         if not labels.any():
-            raise TeacherError(
+            raise EmptyPrediction(
                 expected="at least one labelled voxel",
                 got="an empty prediction",
                 hint="checking orientation and field of view of the frame",
@@ -83,7 +93,7 @@ class TeacherLabels:
         number = float(value)
         if number == 0:
             return 0
-        if number != round(number):
+        if not number.is_integer():  # NaN and infinity are not either
             raise TeacherError(
                 expected="whole label values", got=repr(number), hint="a label map, not probabilities"
             )

@@ -1,37 +1,33 @@
-"""Self-training of the segmenter: pseudo-labels → M_1 → … → M_k → fine-tune on experts.
+"""Self-training of the segmenter: pseudo-labels → M_1 → relabel → … → M_K → fine-tune on experts.
 
-After Rickmann et al., FIMH 2025 (arXiv 2505.09564); numbers of rounds and shares are our choice.
+After Rickmann et al., FIMH 2025 (arXiv 2505.09564): a student learns from the teacher's labels of every frame, labels
+them again, and the next student learns from these. Number of rounds, agreement, acceptance and shares are our choice.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
-import torch
+from typing import Any, NamedTuple
 
 from components.errors import StateError
+from components.models.acceptance import held_out_experts
 from components.models.description import InputContract, ModelDescription
-from components.models.fit import OnEpoch, batches, fit, seeded
-from components.models.labeled import LabeledFrame, in_memory, sample_foreground
-from components.models.patches import PatchDataset
-from components.models.segmentation import SegmentationModule
-from components.models.sliding_window import blended_slabs, most_probable
+from components.models.fit import OnEpoch
+from components.models.labeled import LabeledFrame
+from components.models.relabel import relabel
 from components.models.training_plan import SegmentationPlan
+from components.models.training_steps import RoundLog, Student, TrainingSteps
 from components.models.unet import UNet
-from components.volume.window import window_to_unit
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    name: str
-    epochs: int
-    rate: float
-    expert_share: float | None
+class Trained(NamedTuple):
+    """A network, the loss curve of each step, and what each step says of itself."""
+
+    network: UNet
+    curves: dict[str, list[float]]
+    rounds: list[dict[str, Any]]
 
 
 def train_segmentation(
@@ -40,16 +36,24 @@ def train_segmentation(
     plan: SegmentationPlan,
     *,
     checkpoints: Path,
+    pool: Sequence[LabeledFrame] = (),
     on_epoch: OnEpoch | None = None,
-) -> tuple[UNet, dict[str, list[float]]]:
-    """A trained network and the loss curve of each step.
+    log: RoundLog | None = None,
+) -> Trained:
+    """The student of the last accepted round, tuned on the experts' labels.
+
+    Rounds stop at ``plan.rounds``, when a round changes hardly any label, and when the held-out experts reject one:
+    then the student before it is kept. With nothing but expert labels (or none) it is one run.
 
     Args:
-        frames: of training patients only.
+        frames: of training patients only; labels of 255 are ignored.
         structures: classes without background.
         plan: see ``SegmentationPlan``.
-        checkpoints: folder of this very run (the caller names it by inputs and parameters).
+        checkpoints: folder of this very run (the caller names it by inputs and parameters): a killed run goes on
+            from its last epoch, and ends with the same weights.
+        pool: further frames of training patients, without labels, for ``plan.pretrain_epochs``.
         on_epoch: called with (step, epoch, loss).
+        log: keeps a record of each step.
 
     Raises ``StateError`` without any label.
     """
@@ -59,75 +63,63 @@ def train_segmentation(
             got="none",
             hint="running pseudo-label, or importing expert labels",
         )
-    config = plan.network(structures)
-    network, curves = seeded(lambda: UNet(config), plan.seed), {}
-    for number, step in enumerate(_steps(frames, plan)):
-        if step.name.startswith("relabel"):
-            frames = [_relabelled(network, frame, plan) for frame in frames]
-            network = seeded(lambda: UNet(config), plan.seed)
-        data = PatchDataset(
-            frames,
-            plan,
-            expert_share=step.expert_share,
-            length=plan.steps_per_epoch * plan.batch_size,
-            stream=number,
-        )
-        module = SegmentationModule(
-            network, rate=step.rate, weight_decay=plan.weight_decay, steps=step.epochs * plan.steps_per_epoch
-        )
-        curves[step.name] = fit(
-            module,
-            batches(data, batch_size=plan.batch_size, workers=plan.workers),
-            name=step.name,
-            epochs=step.epochs,
-            seed=plan.seed,
-            checkpoint=checkpoints / f"{number}-{step.name}.ckpt",
-            precision=plan.precision,
-            on_epoch=on_epoch,
-        )
-    return network.cpu(), curves
-
-
-def _steps(frames: Sequence[LabeledFrame], plan: SegmentationPlan) -> list[_Step]:
-    """Rounds on all labels, then experts; one long run when there is nothing but experts (or none)."""
-    kinds = {frame.provenance == "expert" for frame in frames}
-    tune = _Step(
-        name="fine-tune",
-        epochs=plan.fine_tune_epochs,
-        rate=plan.fine_tune_rate,
-        expert_share=plan.expert_share,
+    judging, teaching = held_out_experts(frames, plan)
+    run = TrainingSteps(
+        structures=structures, plan=plan, checkpoints=checkpoints, on_epoch=on_epoch, log=log, judging=judging
     )
-    first = _Step(name="student-1", epochs=plan.epochs, rate=plan.learning_rate, expert_share=None)
-    if kinds == {True}:
-        return [dataclasses.replace(first, name="experts", epochs=plan.epochs + plan.fine_tune_epochs)]
-    rounds = [dataclasses.replace(first, name=f"relabel-{k}") for k in range(2, plan.rounds + 1)]
-    return [first, *rounds, *([tune] if True in kinds and plan.fine_tune_epochs else [])]
+    if plan.pretrain_epochs:
+        run.pretrain([*teaching, *pool])
+    if all(frame.provenance == "expert" for frame in teaching):
+        student = run.step("experts", teaching, epochs=plan.epochs + plan.fine_tune_epochs)
+        run.close(accepted=True)
+    else:
+        student = _rounds(run, teaching)
+        if plan.fine_tune_epochs and any(frame.provenance == "expert" for frame in student.frames):
+            student = run.step(
+                "fine-tune", student.frames, epochs=plan.fine_tune_epochs, start=student.network
+            )
+            run.close(accepted=True)
+    return Trained(student.network.cpu(), run.curves, run.rounds)
 
 
-def _relabelled(network: UNet, frame: LabeledFrame, plan: SegmentationPlan) -> LabeledFrame:
-    """The frame with ``network``'s labels in place of a pseudo-label; expert labels stay."""
-    if frame.provenance == "expert":
-        return frame
-    labels = hard_labels(network, frame.read_hu((0, 0, 0), frame.shape), plan)
-    foreground = sample_foreground(labels, np.random.default_rng(plan.seed))
-    return dataclasses.replace(frame, read_labels=in_memory(labels), foreground=foreground)
+def fine_tune(
+    network: UNet,
+    frames: Sequence[LabeledFrame],
+    structures: int,
+    plan: SegmentationPlan,
+    *,
+    checkpoints: Path,
+    on_epoch: OnEpoch | None = None,
+) -> UNet:
+    """A copy of ``network`` that goes on for ``plan.fine_tune_epochs``; see ``train_segmentation``.
+
+    Args:
+        frames: experts' labels make up ``plan.expert_share`` of the patches, others the rest under their weights.
+    """
+    run = TrainingSteps(
+        structures=structures, plan=plan, checkpoints=checkpoints, on_epoch=on_epoch, log=None, judging=()
+    )
+    return run.step("fine-tune", frames, epochs=plan.fine_tune_epochs, start=network).network.cpu()
 
 
-def hard_labels(
-    network: UNet, voxels_hu: npt.NDArray[np.int16], plan: SegmentationPlan
-) -> npt.NDArray[np.uint8]:
-    """Labels ``(z, y, x)`` of the heads' mean softmax on a prepared frame."""
-    device = next(network.parameters()).device
-    image = torch.from_numpy(window_to_unit(voxels_hu, *plan.window_hu)).to(device)
-
-    def mean_softmax(x_bczyx: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logits, embedding = network(x_bczyx)
-        return logits.softmax(dim=2).mean(dim=1), embedding
-
-    with torch.inference_mode():
-        slabs = blended_slabs(mean_softmax, image, patch=plan.patch, stride=network.config.stride)
-        parts = [most_probable(scores) for scores, _ in slabs]
-    return np.concatenate(parts)
+def _rounds(run: TrainingSteps, teaching: Sequence[LabeledFrame]) -> Student:
+    """The student of the last accepted round."""
+    plan = run.plan
+    student = run.step("student-1", teaching, epochs=plan.epochs)
+    run.close(accepted=True)
+    for number in range(2, plan.rounds + 1):
+        again = relabel(student.network, teaching, student.frames, plan, run.checkpoints / f"labels-{number}")
+        if again.changed < plan.settled or not again.frames:
+            run.rounds[-1]["stopped"] = f"relabelling changes {again.changed:.4f} of the labels"
+            break
+        following = run.step(f"student-{number}", again.frames, epochs=plan.epochs)
+        rejected = following.judgement.worse_than(student.judgement, plan.tolerance)
+        run.close(accepted=not rejected, changed=again.changed, ignored=again.ignored)
+        if rejected:
+            run.rounds[-1]["stopped"] = "rejected by the held-out experts"
+            break
+        student = following
+    return student
 
 
 def describe(

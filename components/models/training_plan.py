@@ -88,6 +88,10 @@ class SegmentationPlan:
         epochs: per round.
         fine_tune_epochs: at the end, with ``expert_share`` of the patches from expert labels.
         rounds: 1 trains M_1 on the teacher's labels; 2 relabels with M_1 and trains M_2; at most 3.
+        settled: no further round when relabelling changes less than this share of the labelled voxels.
+        confident: least mean softmax with which a student may label a voxel on which the teacher is silent.
+        judges: expert patients held out to accept or reject each round after the first; at most a third of them.
+        tolerance: a round is rejected when their mean Dice falls by more than this.
         foreground_share: patches centred on a structure instead of anywhere.
         learning_rate: peak of the cosine; ``fine_tune_rate`` for the last step.
         weights: by provenance.
@@ -109,6 +113,10 @@ class SegmentationPlan:
     epochs: int = 10
     fine_tune_epochs: int = 5
     rounds: int = 1
+    settled: float = 0.005
+    confident: float = 0.9
+    judges: int = 4
+    tolerance: float = 0.005
     expert_share: float = 0.7
     foreground_share: float = 0.67
     learning_rate: float = 2e-2
@@ -131,6 +139,10 @@ class SegmentationPlan:
             raise _out_of_range("1 to 3 rounds of self-training", self.rounds)
         if not (0.0 < self.head_share <= 1.0 and 0.0 <= self.expert_share <= 1.0):
             raise _out_of_range("head_share in (0, 1] and expert_share in [0, 1]", self)
+        if self.judges < 0 or not (
+            0.0 <= self.settled < 1.0 and 0.0 <= self.confident <= 1.0 and self.tolerance >= 0.0
+        ):
+            raise _out_of_range("judges and tolerance of 0 or more, settled and confident in [0, 1]", self)
         self.network(structures=1).check_patch(self.patch)
 
     def network(self, structures: int) -> UNetConfig:

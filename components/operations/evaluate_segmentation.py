@@ -1,26 +1,64 @@
-"""Judge a segmentation model on held-out cine CT: overlap, surfaces and the cardiac cycle."""
+"""Judge a segmentation model on held-out cine CT: overlap, surfaces, volumes and the cardiac cycle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from components.cohort.frame_id import case_of
-from components.metrics.cardiac_cycle import consecutive_dice, ejection_fraction, volumes_ml
-from components.metrics.overlap import dice_per_structure, structure_masks
-from components.metrics.surface_distance import hd95_mm
 from components.models.prediction import FramePrediction, Predictor
 from components.operations.evaluation import Evaluation, IntervalParams, mean_interval
 from components.operations.scoring import score_cases
+from components.operations.segmentation_cycles import (
+    CLOSURE,
+    CONSECUTIVE,
+    EJECTION,
+    EXPERT_ROUGHNESS,
+    LARGEST_JUMP,
+    MYOCARDIUM,
+    ROUGHNESS,
+    TOTAL_VARIATION,
+    cycle_table,
+    ejection_fractions,
+)
+from components.operations.segmentation_frames import (
+    DICE,
+    EXPERT,
+    HD95,
+    RELATIVE_BIAS,
+    RELATIVE_ERROR,
+    SURFACE_DICE,
+    SURFACE_TOLERANCE_MM,
+    VOLUME_BIAS,
+    VOLUME_ERROR,
+    FrameJudge,
+    tolerance_of,
+)
+from components.operations.subgroups import subgroups
 from components.volume.volume import LabelMap, Volume
 
-DICE, HD95, CONSECUTIVE = "dice_", "hd95_mm_", "consecutive_dice_"
-PREDICTED, EXPERT, EJECTION = "predicted_ml_", "expert_ml_", "ejection_fraction_"
-_METRICS = {"dice": DICE, "hd95_mm": HD95, "consecutive_dice": CONSECUTIVE}
+MEAN = "mean"
+SMOOTHNESS = "smoothness alone proves nothing: a frozen mask is perfectly smooth; read it beside Dice"
+# metric → prefix of its columns; of the frames with an expert's label, then of whole cines
+FRAME_METRICS: Mapping[str, str] = {
+    "dice": DICE,
+    "surface_dice": SURFACE_DICE,
+    "hd95_mm": HD95,
+    "volume_bias_ml": VOLUME_BIAS,
+    "volume_error_ml": VOLUME_ERROR,
+    "volume_bias_relative": RELATIVE_BIAS,
+    "volume_error_relative": RELATIVE_ERROR,
+}
+CYCLE_METRICS: Mapping[str, str] = {
+    "roughness": ROUGHNESS,
+    "expert_roughness": EXPERT_ROUGHNESS,
+    "total_variation": TOTAL_VARIATION,
+    "largest_jump": LARGEST_JUMP,
+    "closure": CLOSURE,
+    "myocardium_variation": MYOCARDIUM,
+}
+_WITH_MEAN = (DICE, SURFACE_DICE, HD95, RELATIVE_ERROR)
 
 
 def evaluate_segmentation(
@@ -31,155 +69,149 @@ def evaluate_segmentation(
     params: IntervalParams,
     *,
     cavity: str = "left_ventricle",
+    surface_tolerance_mm: Mapping[str, float] = SURFACE_TOLERANCE_MM,
+    on_prediction: Callable[[str, FramePrediction], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Predict each frame once; judge those for which ``expert`` has a label map, score all.
+
+    A structure that the experts drew nowhere does not judge the model: it may be missing, or only not asked for.
+    An expert label that cannot judge (another grid, no voxel of a structure that the model knows, unreadable) is
+    left out and named in ``metrics["expert_labels_refused"]``.
 
     Args:
         frames: the held-out rows of frames.parquet.
         load, expert: frame_id → volume, and label map on the same grid or ``None``.
         cavity: the structure whose ejection fraction is compared.
+        surface_tolerance_mm: structure (or ``*``, every other) → tolerance of the surface Dice.
+        on_prediction: sees each frame's prediction too, to keep its label map for pictures.
     """
-    judge = _Judge(expert=expert)
+    for name in predictor.label_names:
+        tolerance_of(name, surface_tolerance_mm)
+    judge = FrameJudge(
+        expert=expert, tolerance_mm=surface_tolerance_mm, structures=tuple(predictor.label_names)
+    )
+
+    def see(frame_id: str, prediction: FramePrediction) -> None:
+        judge.see(frame_id, prediction)
+        if on_prediction is not None:
+            on_prediction(frame_id, prediction)
+
     reference = score_cases(
-        predictor, frames, load, on_prediction=judge.see, on_error=judge.fail, progress=progress
+        predictor, frames, load, on_prediction=see, on_error=judge.fail, progress=progress
     )
     judge.close_case()
-    table = _frame_table(judge.rows, frames)
-    per_patient = _per_patient(table, pd.DataFrame(judge.cycles), frames, cavity)
-    return Evaluation(
-        metrics=_metrics(per_patient, table, judge.failed, params),
-        per_patient=per_patient,
-        frames=table,
-        reference=reference,
-    )
-
-
-@dataclass
-class _Judge:
-    """Sees predictions frame by frame and holds the label maps of one case at a time."""
-
-    expert: Callable[[str], LabelMap | None]
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    cycles: list[dict[str, Any]] = field(default_factory=list)
-    failed: int = 0
-    _case: str = ""
-    _cycle: list[LabelMap] = field(default_factory=list)
-
-    def see(self, frame_id: str, prediction: FramePrediction) -> None:
-        if prediction.labels is None:
-            return
-        if case_of(frame_id) != self._case:
-            self.close_case()
-            self._case = case_of(frame_id)
-        self._cycle.append(prediction.labels)
-        row = _prefixed(PREDICTED, volumes_ml(prediction.labels))
-        expert = self.expert(frame_id)
-        if expert is not None:
-            row |= _against_expert(prediction.labels, expert)
-        self.rows.append({"frame_id": frame_id, "judged": expert is not None, **row})
-
-    def fail(self, frame_id: str, error: Exception) -> None:
-        """A frame on which the model fails counts as missed, not as absent."""
-        self.failed += 1
-        expert = self.expert(frame_id)
-        if expert is not None:
-            row = {f"{DICE}{name}": 0.0 for name in expert.names.values()}
-            self.rows.append({"frame_id": frame_id, "judged": True, **row})
-
-    def close_case(self) -> None:
-        """Compare the frames of the case that ends."""
-        if len(self._cycle) > 1:
-            series = consecutive_dice(self._cycle)
-            means = {name: _mean(values) for name, values in series.items()}
-            self.cycles.append({"case_id": self._case, **_prefixed(CONSECUTIVE, means)})
-        self._cycle = []
-
-
-def _against_expert(predicted: LabelMap, expert: LabelMap) -> dict[str, float]:
-    spacing_mm = expert.geometry.spacing_mm
-    distances = {
-        name: hd95_mm(ours, theirs, spacing_mm) for name, ours, theirs in structure_masks(predicted, expert)
+    table, not_drawn = _without_undrawn(_frame_table(judge, frames))
+    table = _with_means(table)
+    cycles = cycle_table(table, judge.pairs)
+    per_patient = _per_patient(table, cycles, cavity)
+    metrics = {
+        **_counts(per_patient, table, judge),
+        "structures_not_drawn": not_drawn,
+        **_intervals(per_patient, {**FRAME_METRICS, "consecutive_dice": CONSECUTIVE}, params),
+        "ejection_fraction_error": _ejection_error(per_patient, params),
+        "temporal": _temporal(cycles, params),
+        "subgroups": _subgroups(table, frames, params),
     }
-    return {
-        **_prefixed(DICE, dice_per_structure(predicted, expert)),
-        **_prefixed(HD95, distances),
-        **_prefixed(EXPERT, volumes_ml(expert)),
-    }
+    return Evaluation(metrics=metrics, per_patient=per_patient, frames=table, reference=reference)
 
 
-def _frame_table(rows: list[dict[str, Any]], frames: pd.DataFrame) -> pd.DataFrame:
-    """Rows with patient, batch and phase; sorted, so that the order of prediction does not matter."""
-    table = pd.DataFrame(rows, columns=None if rows else ["frame_id", "judged"])
+def _frame_table(judge: FrameJudge, frames: pd.DataFrame) -> pd.DataFrame:
+    """A row per frame, also of those that failed, so that a cine shows its gaps; sorted by name."""
+    table = pd.DataFrame(judge.rows, columns=None if judge.rows else ["frame_id", "judged"])
     identity = frames[["frame_id", "case_id", "patient_id", "batch", "phase_percent"]]
-    return identity.merge(table, on="frame_id", how="inner").sort_values("frame_id", ignore_index=True)
+    table = identity.merge(table, on="frame_id", how="left").sort_values("frame_id", ignore_index=True)
+    table["judged"] = table["judged"].eq(True)
+    table["failed"] = table["frame_id"].isin(list(judge.failed))
+    return table
 
 
-def _per_patient(
-    table: pd.DataFrame, cycles: pd.DataFrame, frames: pd.DataFrame, cavity: str
-) -> pd.DataFrame:
+def _with_means(table: pd.DataFrame) -> pd.DataFrame:
+    """The means over structures beside the structures."""
+    means = {f"{prefix}{MEAN}": table[_columns(table, prefix)].mean(axis=1) for prefix in _WITH_MEAN}
+    return table.assign(**means)
+
+
+def _without_undrawn(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Without the scores of structures that no expert label of the whole test set holds; and their names."""
+    drawn = {name.removeprefix(EXPERT): table[name].fillna(0.0).max() for name in _columns(table, EXPERT)}
+    undrawn = [name for name, most in drawn.items() if not most > 0.0]
+    prefixes = (*FRAME_METRICS.values(), EXPERT)
+    gone = [column for prefix in prefixes for name in undrawn if (column := f"{prefix}{name}") in table]
+    return table.drop(columns=gone), undrawn
+
+
+def _per_patient(table: pd.DataFrame, cycles: pd.DataFrame, cavity: str) -> pd.DataFrame:
     """Means over each patient's judged frames; the cycle's columns over all of their frames."""
-    judged = table[table["judged"].astype(bool)].copy()
-    dice = _columns(judged, DICE)
-    judged[f"{DICE}mean"] = judged[dice].mean(axis=1)
-    values = [f"{DICE}mean", *dice, *_columns(judged, HD95)]
+    judged = table[table["judged"]]
+    values = [column for prefix in FRAME_METRICS.values() for column in _mean_first(table, prefix)]
     grouped = judged.groupby(["patient_id", "batch"], sort=True)
     result = grouped[values].mean()
     result.insert(0, "frames", grouped.size())
     result = result.reset_index()
-    if len(cycles):
-        owner = frames.drop_duplicates("case_id").set_index("case_id")["patient_id"]
-        cycles = cycles.assign(patient_id=cycles["case_id"].map(owner)).drop(columns="case_id")
-        result = result.merge(_by_patient(cycles), on="patient_id", how="left")
-    return result.merge(_ejection_fractions(table, cavity), on="patient_id", how="left")
+    result = result.merge(_cycles_by_patient(cycles), on="patient_id", how="left")
+    return result.merge(ejection_fractions(table, cavity), on="patient_id", how="left")
 
 
-def _ejection_fractions(table: pd.DataFrame, cavity: str) -> pd.DataFrame:
-    """Of the first case of each patient; the expert's only where every frame has an expert's label."""
-    rows = []
-    for patient, frames in table.groupby("patient_id", sort=True):
-        cycle = frames[frames["case_id"] == frames["case_id"].iloc[0]]
-        row = {"patient_id": patient}
-        for who, prefix in (("predicted", PREDICTED), ("expert", EXPERT)):
-            curve = cycle[f"{prefix}{cavity}"].to_numpy(np.float64) if f"{prefix}{cavity}" in cycle else None
-            whole = curve is not None and len(curve) > 1 and bool(np.isfinite(curve).all())
-            row[f"{EJECTION}{who}"] = ejection_fraction(curve) if whole and curve is not None else np.nan
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["patient_id", f"{EJECTION}predicted", f"{EJECTION}expert"])
+def _cycles_by_patient(cycles: pd.DataFrame) -> pd.DataFrame:
+    kept = cycles.drop(columns=["case_id", "frames"])
+    return kept.groupby("patient_id", as_index=False, sort=True).mean()
 
 
-def _metrics(
-    per_patient: pd.DataFrame, table: pd.DataFrame, failed: int, params: IntervalParams
-) -> dict[str, Any]:
-    result: dict[str, Any] = {
+def _counts(per_patient: pd.DataFrame, table: pd.DataFrame, judge: FrameJudge) -> dict[str, Any]:
+    return {
         "labels": "expert",
         "patients": len(per_patient),
         "frames": int(table["judged"].sum()),
-        "frames_failed": failed,
+        "frames_failed": len(judge.failed),
+        "expert_labels_refused": [
+            {"frame_id": name, "reason": judge.refused[name]} for name in sorted(judge.refused)
+        ],
+        "structures_unknown_to_model": sorted(judge.unknown),
     }
-    for name, prefix in _METRICS.items():
-        result[name] = {
-            column.removeprefix(prefix): mean_interval(per_patient, column, params)
-            for column in _columns(per_patient, prefix)
+
+
+def _intervals(table: pd.DataFrame, metrics: Mapping[str, str], params: IntervalParams) -> dict[str, Any]:
+    return {
+        name: {
+            column.removeprefix(prefix): mean_interval(table, column, params)
+            for column in _mean_first(table, prefix)
         }
-    gap = per_patient[f"{EJECTION}predicted"] - per_patient[f"{EJECTION}expert"]
-    error = per_patient[["patient_id"]].assign(error=gap.abs())
-    result["ejection_fraction_error"] = {"mean_absolute": mean_interval(error, "error", params)}
-    return result
+        for name, prefix in metrics.items()
+    }
 
 
-def _by_patient(table: pd.DataFrame) -> pd.DataFrame:
-    return table.groupby("patient_id", as_index=False).mean()
+def _ejection_error(per_patient: pd.DataFrame, params: IntervalParams) -> dict[str, Any]:
+    """``bias``: predicted - expert, as a fraction of the end-diastolic volume; ``mean_absolute``: its size."""
+    gap: pd.Series[float] = per_patient[f"{EJECTION}predicted"] - per_patient[f"{EJECTION}expert"]
+    error = per_patient[["patient_id"]].assign(size=gap.abs(), bias=gap)
+    return {
+        "mean_absolute": mean_interval(error, "size", params),
+        "bias": mean_interval(error, "bias", params),
+    }
+
+
+def _temporal(cycles: pd.DataFrame, params: IntervalParams) -> dict[str, Any]:
+    """Over all cines, with or without expert labels; a patient's cines count together."""
+    by_patient = _cycles_by_patient(cycles)
+    return {
+        "warning": SMOOTHNESS,
+        "cycles": len(cycles),
+        "cycles_with_gaps": int((cycles["gaps"] > 0).sum()),
+        "cycles_without_even_phases": int(cycles["gaps"].isna().sum()),
+        **_intervals(by_patient, CYCLE_METRICS, params),
+    }
+
+
+def _subgroups(table: pd.DataFrame, frames: pd.DataFrame, params: IntervalParams) -> list[dict[str, Any]]:
+    measures = {name: f"{prefix}{MEAN}" for name, prefix in FRAME_METRICS.items() if prefix in _WITH_MEAN[:3]}
+    return subgroups(table[table["judged"]], frames, measures, params)
+
+
+def _mean_first(table: pd.DataFrame, prefix: str) -> list[str]:
+    columns = _columns(table, prefix)
+    return sorted(columns, key=lambda column: column != f"{prefix}{MEAN}")
 
 
 def _columns(table: pd.DataFrame, prefix: str) -> list[str]:
     return [name for name in map(str, table.columns) if name.startswith(prefix)]
-
-
-def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
-    return {f"{prefix}{name}": value for name, value in values.items()}
-
-
-def _mean(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")

@@ -9,7 +9,7 @@ from components.errors import ParameterError
 from pipelines.bench.bench import Bench
 
 # name → module of pipelines.bench, whose function ``bench`` is called
-BENCHES: dict[str, str] = {"training": "training"}
+BENCHES: dict[str, str] = {"self-training": "self_training", "training": "training"}
 
 
 def load_bench(name: str) -> Bench:

@@ -14,7 +14,7 @@ from components.cohort.task import TASKS
 from components.errors import CtloopError
 from pipelines.checkup.check import Check, CheckOf
 from pipelines.params import load_section
-from pipelines.pseudo_label import PseudoLabelParams
+from pipelines.pseudo_params import PseudoLabelParams
 from pipelines.workspace import Workspace
 
 
@@ -63,17 +63,32 @@ def teacher(workspace: Workspace) -> Check:
         ok = bool(params.command) and shutil.which(params.command[0]) is not None
         found = params.command[0] if params.command else "no command"
         return Check(name="teacher", ok=ok, found=found, fix="installing the program, or its full path")
+    if params.teacher == "registry":
+        return _registered_teacher(params)
+    if params.teacher == "rule":
+        found = f"rules for {', '.join(params.rules)}" if params.rules else "no rules"
+        return Check(name="teacher", ok=bool(params.rules), found=found, fix="adding rules, see params.yaml")
     if params.teacher == "none":
         return Check(name="teacher", ok=True, found="none", fix="nothing")
-    from components.adapters.monai_bundle import bundle_sha256
+    from components.adapters.bundle_content import trusted_hash
 
-    actual = bundle_sha256(workspace.root / params.bundle)
+    actual = trusted_hash(workspace.root / params.bundle)
     ok = actual == params.trusted_sha256
     return Check(
         name="teacher",
         ok=ok,
         found=f"{params.bundle} with content {actual}",
         fix=f"pseudo_label.segmentation.trusted_sha256: {actual}, if you trust its code",
+    )
+
+
+def _registered_teacher(params: PseudoLabelParams) -> Check:
+    pinned = f"version {params.resolved_version}, {params.resolved_sha256[:12]}"
+    return Check(
+        name="teacher",
+        ok=bool(params.resolved_sha256),
+        found=f"{params.model}: {pinned if params.resolved_sha256 else 'not resolved yet'}",
+        fix="`ctloop pseudo-label`, which writes what the name stands for into params.yaml",
     )
 
 

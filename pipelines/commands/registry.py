@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.commands.options import JsonOption, TaskOption, WorkspaceOption, services_at, show, tasks_of
+from pipelines.commands.options import (
+    CasesOption,
+    JsonOption,
+    TaskOption,
+    WorkspaceOption,
+    services_at,
+    show,
+    tasks_of,
+)
 from pipelines.lease import writes
 
 
@@ -33,6 +42,39 @@ def gate(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonOptio
         load_predictor=services.load_predictor,
     )  # fmt: skip
     show(verdict.as_json(), as_json, f"{verdict.outcome}: {verdict.reason}")
+
+
+@writes("ctloop external-test")
+def external_test(
+    task: TaskOption = "segmentation",
+    version: Annotated[int | None, typer.Option(min=1, help="number of the registered version")] = None,
+    alias: Annotated[str | None, typer.Option(help="champion (unless given), challenger or previous")] = None,
+    batch: Annotated[str | None, typer.Option(help="a batch that did not train the version")] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="instead of a batch: a folder of scans and labels that stays outside")
+    ] = None,
+    cases: CasesOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a registered version on another site or species, without training on it, and its drop there."""
+    from components.errors import ParameterError
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.external_data import ExternalData
+    from pipelines.external_test import chosen_version, headline
+    from pipelines.external_test import external_test as run
+
+    services, (one,) = services_at(workspace), tasks_of(task)
+    if one != "segmentation":
+        raise ParameterError(expected="--task segmentation", got=one, hint="the gate, for classification")
+    result = run(
+        services.workspace,
+        chosen_version(services.registry, MODEL_NAMES[one], number=version, alias=alias),
+        ExternalData(batch=batch, source=source, cases=cases),
+        registry=services.registry,
+        load_predictor=services.load_predictor,
+    )
+    show(result, as_json, f"{headline(result)}\nreport: {result['report']}")
 
 
 @writes("ctloop promote")

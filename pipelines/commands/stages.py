@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.commands.options import OptionalTask, WorkspaceOption, tasks_of, workspace_at
+from pipelines.commands.options import OptionalTask, WorkspaceOption, services_at, tasks_of, workspace_at
 from pipelines.lease import writes
 
 
@@ -28,8 +28,17 @@ def split(task: OptionalTask = "", workspace: WorkspaceOption = None) -> None:
 
 @writes("ctloop pseudo-label")
 def pseudo_label(task: OptionalTask = "", workspace: WorkspaceOption = None) -> None:
-    """Stage: let the teacher label the frames."""
+    """Stage: let the teacher label the frames; ask an expert where its labels jump within a beat."""
+    from datetime import UTC, datetime
+
+    from pipelines.turn import ask_about_jumps
+
     _reproduce("pseudo_label", task, workspace)
+    services = services_at(workspace)
+    for one in tasks_of(task):
+        opened = ask_about_jumps(services, one, now=lambda: datetime.now(UTC))
+        if opened:
+            print(f"{len(opened)} new labeling requests: `ctloop requests list`")
 
 
 @writes("ctloop train")
@@ -45,7 +54,10 @@ def evaluate(task: OptionalTask = "", workspace: WorkspaceOption = None) -> None
 
 
 def _reproduce(stage: str, task: str, workspace: Path | None) -> None:
-    from pipelines.dvc_commands import repro
+    from pipelines.dvc_commands import STAGES, repro
+    from pipelines.resolve_teacher import resolve_teacher
 
+    if STAGES.index(stage) >= STAGES.index("pseudo_label"):
+        resolve_teacher(workspace_at(workspace))
     ran = repro(workspace_at(workspace).root, [f"{stage}@{name}" for name in tasks_of(task)])
     print(f"ran: {', '.join(ran)}" if ran else "nothing to do: everything is up to date")

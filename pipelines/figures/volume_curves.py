@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from components.operations.evaluate_segmentation import EXPERT, PREDICTED
+from components.operations.segmentation_frames import EXPERT, PREDICTED
 from pipelines.figures.canvas import COLOURS, new_figure, readable
 
 
@@ -32,7 +32,8 @@ def draw_volume_curves(frames: pd.DataFrame, structures: Sequence[str], *, patie
         cine = cines[cines["case_id"] == case]
         phase = cine["phase_percent"].to_numpy(np.float64)
         for colour, name in zip(COLOURS, structures, strict=False):
-            axes.plot(phase, cine[f"{PREDICTED}{name}"], "-", color=colour, label=readable(name))
+            if f"{PREDICTED}{name}" in cine:
+                axes.plot(phase, cine[f"{PREDICTED}{name}"], "-", color=colour, label=readable(name))
             if f"{EXPERT}{name}" in cine:
                 axes.plot(phase, cine[f"{EXPERT}{name}"], "o", color=colour, markersize=4)
         axes.set_title(f"{str(case)[:14]}", fontsize=9)

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.adapters.monai_bundle import bundle_sha256, open_bundle
+from components.adapters.bundle_content import bundle_sha256
+from components.adapters.monai_bundle import open_bundle
 from components.cohort.structures import HEART_STRUCTURES
 from components.metrics.overlap import dice_per_structure
 from components.models.teacher_labels import TeacherLabels

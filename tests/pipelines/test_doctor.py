@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -159,6 +161,39 @@ def test_teacher_with_changed_content_is_a_fault(workspace: Workspace) -> None:
     assert parameters.teacher(workspace).ok
     (workspace.root / "pipelines" / "teacher" / "human_heart_ct" / "docs" / "README.md").write_text("changed")
     assert not parameters.teacher(workspace).ok
+
+
+def test_teachers_without_what_they_need_are_faults(workspace: Workspace) -> None:
+    shipped = workspace.params.read_text()
+
+    def found(section: str) -> tuple[bool, str]:
+        workspace.params.write_text(shipped.replace("    teacher: none\n", section, 1))
+        check = parameters.teacher(workspace)
+        return check.ok, check.found
+
+    named = "    teacher: registry\n"
+    assert found(named) == (False, ": not resolved yet")
+    shipped = shipped.replace('resolved_sha256: ""', f"resolved_sha256: {'ab' * 32}").replace(
+        "resolved_version: 0", "resolved_version: 3"
+    )
+    assert found(named) == (True, ": version 3, abababababab")
+    assert found("    teacher: rule\n") == (False, "no rules")
+    assert found("    teacher: rule\n    rules: {lungs: {window_hu: [-1000, -400]}}\n") == (
+        True,
+        "rules for lungs",
+    )
+
+
+def test_a_zipped_bundle_is_trusted_by_the_hash_of_its_file(workspace: Workspace) -> None:
+    packed = workspace.root / "bundle.zip"
+    packed.write_bytes(b"whatever is in it")
+    digest = hashlib.sha256(b"whatever is in it").hexdigest()
+    text = workspace.params.read_text().replace("    teacher: none\n", "    teacher: bundle\n", 1)
+    text = text.replace("bundle: pipelines/teacher/human_heart_ct", "bundle: bundle.zip")
+    workspace.params.write_text(text)
+    assert digest in parameters.teacher(workspace).fix
+    workspace.params.write_text(re.sub("trusted_sha256: [0-9a-f]+", f"trusted_sha256: {digest}", text))
+    assert parameters.teacher(workspace).ok
 
 
 def test_broken_database_is_a_fault(workspace: Workspace) -> None:

@@ -40,3 +40,7 @@ def test_filters() -> None:
     assert measured("meta_slice_thickness_mm") == "slice thickness mm"
     assert data_uri(b"\x89PNGx") == "data:image/png;base64,iVBOR3g="
     assert data_uri(b"<svg/>").startswith("data:image/svg+xml;base64,")
+
+
+def test_webp_bytes_are_an_image_source() -> None:
+    assert data_uri(b"RIFF\x00\x00\x00\x00WEBP").startswith("data:image/webp;base64,")

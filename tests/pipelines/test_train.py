@@ -18,7 +18,7 @@ from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from pipelines.params import load_section
 from pipelines.train import ClassificationTrainParams, SegmentationTrainParams, train, training_key
-from pipelines.training_set import classification_set, segmentation_set
+from pipelines.training_set import classification_set, segmentation_pool, segmentation_set, training_rows
 from pipelines.workspace import Workspace
 
 GRID = Geometry.axis_aligned((16, 32, 32), (4.0, 4.0, 4.0))
@@ -216,7 +216,22 @@ def test_the_stage_writes_a_package_twice_the_same_and_logs_a_run(
     client = MlflowClient(tracking_uri=hearts.mlflow_uri, registry_uri=hearts.mlflow_uri)
     home = client.get_experiment_by_name(f"ctloop-{task}/train")
     assert home is not None
-    runs = client.search_runs([home.experiment_id])
+    every = client.search_runs([home.experiment_id])
+    rounds = [run for run in every if "mlflow.parentRunId" in run.data.tags]
+    runs = [run for run in every if run not in rounds]
+    assert bool(rounds) is (task == "segmentation")
+    assert all(run.data.tags["accepted"] == "True" and run.data.tags["label_set_sha256"] for run in rounds)
     assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
     assert runs[0].data.tags["label_set_sha256"] == description.training["label_set_sha256"]
     assert runs[0].data.params["plan.seed"] == "0"
+
+
+def test_frames_without_a_label_are_the_pool(hearts: Workspace) -> None:
+    data = segmentation_set(hearts, ("expert",), seed=0, cache_mb=0)
+    pool = segmentation_pool(hearts, data.examples)
+    assert pool
+    assert not {frame.frame_id for frame in pool} & {frame.frame_id for frame in data.examples}
+    assert {frame.frame_id for frame in pool} <= set(training_rows(hearts, "segmentation")["frame_id"])
+    first = pool[0]
+    assert (first.read_labels((0, 0, 0), first.shape) == 255).all()
+    assert first.read_hu((0, 0, 0), first.shape).shape == first.shape

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,11 @@ data = np.asarray(image.dataobj)
 """
 SAVE = "nibabel.save(nibabel.Nifti1Image({what}.astype(np.uint8), {affine}), {path})\n"
 THRESHOLD = SAVE.format(what="(data > 0)", affine="image.affine", path="sys.argv[2]")
+FLOATS = "nibabel.save(nibabel.Nifti1Image(({what}).astype(np.float32), image.affine), sys.argv[2])\n"
+COLOUR = (
+    "rgb = np.zeros(data.shape, dtype=[('R', 'u1'), ('G', 'u1'), ('B', 'u1')])\n"
+    "nibabel.save(nibabel.Nifti1Image(rgb, image.affine), sys.argv[2])\n"
+)
 ONE = TeacherLabels(to_structure={"1": "heart"}, structures=("heart",))
 
 
@@ -75,6 +82,12 @@ def test_folder_of_masks_is_joined(tmp_path: Path) -> None:
         ),
         (SAVE.format(what="(5 * (data > 0))", affine="image.affine", path="sys.argv[2]"), "got 5"),
         (SAVE.format(what="(data > 9999)", affine="image.affine", path="sys.argv[2]"), "empty prediction"),
+        (FLOATS.format(what="np.where(data > 0, 0.5, 0)"), "whole label values, got 0.5"),
+        (FLOATS.format(what="np.where(data > 0, np.nan, 0)"), "whole label values, got nan"),
+        (FLOATS.format(what="np.where(data > 0, -1, 0)"), "got -1"),
+        (COLOUR, "one number per voxel"),
+        ("os.mkdir(sys.argv[2])", "no file"),
+        ("os.kill(os.getpid(), 9)", "got -9"),
     ],
 )
 def test_unusable_results_are_refused(tmp_path: Path, body: str, message: str) -> None:
@@ -114,6 +127,81 @@ def _runs(pid: int) -> bool:
     return True
 
 
+def test_whole_numbers_as_floats_are_labels(tmp_path: Path) -> None:
+    frame = flipped_frame()
+    label_map = teacher_of(tmp_path, FLOATS.format(what="data > 0")).label(frame)
+    assert np.array_equal(label_map.labels, frame.voxels_hu > 0)
+
+
+def test_log_is_kept_of_a_program_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(TeacherError, match="its log") as raised:
+        teacher_of(tmp_path, "print('out of luck', flush=True); sys.exit(1)\n").label(flipped_frame())
+    (log,) = (tmp_path / "logs").iterdir()
+    assert log.name in str(raised.value)
+    assert log.read_text() == "out of luck\n"
+
+
+def program(
+    tmp_path: Path, body: str, *, most_mb: float | None = None, timeout_s: float = 30
+) -> CommandTeacher:
+    """Without libraries, so that what it takes is what it says."""
+    script = tmp_path / "program.py"
+    script.write_text("import sys, time, shutil, os\n" + body)
+    return open_command(
+        [sys.executable, "-S", str(script), "{input}", "{output}"],
+        labels=ONE, log_folder=tmp_path / "logs", timeout_s=timeout_s, most_mb=most_mb,
+    )  # fmt: skip
+
+
+def test_memory_is_measured_and_scaled_up_for_larger_frames(tmp_path: Path) -> None:
+    teacher = program(tmp_path, "x = bytearray(150_000_000); time.sleep(0.5)\n")
+    frame = flipped_frame()
+    assert teacher.memory_mb(frame.geometry) == math.inf
+    with pytest.raises(TeacherError, match="no file"):
+        teacher.label(frame)
+    measured = teacher.memory_mb(frame.geometry)
+    assert 150 < measured < 300
+    assert teacher.memory_mb(flipped_frame((9, 12, 28)).geometry) == pytest.approx(2 * measured)
+    assert teacher.memory_mb(flipped_frame((9, 12, 7)).geometry) == measured
+
+
+def test_a_program_above_the_memory_bound_is_stopped(tmp_path: Path) -> None:
+    teacher = program(tmp_path, "x = bytearray(300_000_000); time.sleep(30)\n", most_mb=200)
+    started = time.monotonic()
+    with pytest.raises(TeacherError, match=r"at most 200 MB, got [23]\d\d MB"):
+        teacher.label(flipped_frame())
+    assert time.monotonic() - started < 15
+
+
+def test_stop_ends_programs_in_other_threads(tmp_path: Path) -> None:
+    teacher = program(tmp_path, "time.sleep(60)\n")
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(teacher.label, flipped_frame()) for _ in range(2)]
+        time.sleep(0.3)
+        teacher.stop()
+        for one in running:
+            with pytest.raises(TeacherError, match="an interruption"):
+                one.result(timeout=10)
+
+
+def test_frames_are_labelled_by_processes_at_the_same_time(tmp_path: Path) -> None:
+    """Each program waits until the other has started: one after the other they would time out."""
+    meet = tmp_path / "meet"
+    meet.mkdir()
+    wait = (
+        f"open(os.path.join({str(meet)!r}, str(os.getpid())), 'w').close()\n"
+        f"while len(os.listdir({str(meet)!r})) < 2: time.sleep(0.01)\n"
+        f"sys.exit(7)\n"
+    )
+    teacher = program(tmp_path, wait, timeout_s=20)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [
+            pool.submit(teacher.label, flipped_frame(shape)) for shape in ((9, 12, 14), (9, 12, 15))
+        ]:
+            with pytest.raises(TeacherError, match="got 7"):
+                done.result()
+
+
 def test_temporary_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "tmp"
     folder.mkdir()
@@ -138,6 +226,8 @@ def test_shell_characters_are_plain_text(tmp_path: Path) -> None:
 def test_template_and_program_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="output"):
         open_command(["sh", "{input}"], labels=HEART, log_folder=tmp_path)
+    with pytest.raises(ParameterError, match="above 0 s"):
+        open_command(["sh", "{input}", "{output}"], labels=HEART, log_folder=tmp_path, timeout_s=0)
     with pytest.raises(TeacherError, match="no-such-program"):
         open_command(["no-such-program", "{input}", "{output}"], labels=HEART, log_folder=tmp_path)
 

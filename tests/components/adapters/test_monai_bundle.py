@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.adapters.monai_bundle import MonaiBundle, bundle_sha256, open_bundle
+from components.adapters.bundle_content import bundle_sha256
+from components.adapters.monai_bundle import MonaiBundle, open_bundle
 from components.errors import TeacherError
 from tests.components.adapters.teacher_frames import HEART, flipped_frame, threshold_bundle
 

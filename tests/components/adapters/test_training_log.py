@@ -66,3 +66,49 @@ def test_a_killed_run_is_closed_by_the_next_of_its_key_only(store: dict[str, Any
 
 def test_nested_parameters_become_dotted() -> None:
     assert dict(flatten({"a": {"b": {"c": 1}}, "d": (1, 2)})) == {"a.b.c": "1", "d": "(1, 2)"}
+
+
+def test_each_round_is_a_nested_run(store: dict[str, Any]) -> None:
+    with start(store, "k-rounds") as log:
+        for number, accepted in ((1, True), (2, False)):
+            log.begin(f"student-{number}", {"label_set_sha256": f"{number}" * 64})
+            for epoch in range(3):
+                log.epoch(f"student-{number}", epoch, 1.0 / (epoch + 1))
+            log.end(
+                f"student-{number}", {"step": f"student-{number}", "accepted": accepted, "held_out_dice": 0.5}
+            )
+    rounds = nested(store, log.run_id)
+    assert [run.info.run_name for run in rounds] == ["student-1", "student-2"]
+    assert [run.data.tags["label_set_sha256"] for run in rounds] == ["1" * 64, "2" * 64]
+    assert [run.data.tags["accepted"] for run in rounds] == ["True", "False"]
+    assert [run.data.metrics["held_out_dice"] for run in rounds] == [0.5, 0.5]
+    assert {run.info.status for run in rounds} == {"FINISHED"}
+    history = client(store).get_metric_history(rounds[1].info.run_id, "loss/student-2")
+    assert [point.value for point in history] == [1.0, 0.5, 1 / 3]
+
+
+def test_a_round_that_fails_or_is_killed_does_not_stay_running(store: dict[str, Any]) -> None:
+    def fail() -> None:
+        with start(store, "k-fails") as log:
+            told.append(log.run_id)
+            log.begin("student-1", {"label_set_sha256": "1" * 64})
+            raise ValueError("broken")
+
+    told: list[str] = []
+    with pytest.raises(ValueError, match="broken"):
+        fail()
+    assert [run.info.status for run in nested(store, told[0])] == ["FAILED"]
+    killed = start(store, "k-killed")
+    log = killed.__enter__()
+    log.begin("student-1", {"label_set_sha256": "1" * 64})
+    with start(store, "k-killed"):
+        assert [run.info.status for run in nested(store, log.run_id)] == ["FAILED"]
+
+
+def nested(store: dict[str, Any], parent: str) -> list[Any]:
+    """The rounds of a run, oldest first."""
+    home = client(store).get_run(parent).info.experiment_id
+    query = f"tags.`mlflow.parentRunId` = '{parent}'"
+    return list(
+        client(store).search_runs([home], filter_string=query, order_by=["attributes.start_time ASC"])
+    )

@@ -19,7 +19,7 @@ def test_every_reason_has_words() -> None:
     assert set(REASON_WORDS) == set(get_args(Reason))
 
 
-@pytest.mark.parametrize("reason", ["uncertainty", "temporal_jump", "drift"])
+@pytest.mark.parametrize("reason", ["uncertainty", "temporal_jump", "drift", "pseudo_jump"])
 def test_the_sentence_states_both_numbers(reason: Reason) -> None:
     sentence = why(replace(REQUEST, reason=reason))
     assert "0.421" in sentence

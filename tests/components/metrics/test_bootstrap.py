@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.metrics.bootstrap import bootstrap_interval, paired_difference, patient_weights
+from components.metrics.bootstrap import (
+    bootstrap_interval,
+    paired_difference,
+    patient_weights,
+    unpaired_difference,
+)
 from components.metrics.paired import mean_lower_bound
 from components.metrics.weighting import weighted_mean
 
@@ -71,3 +76,21 @@ def test_lower_bound_of_values_without_spread() -> None:
     assert mean_lower_bound(np.zeros(9), alpha=0.05, seed=0) == 0.0
     assert mean_lower_bound(np.full(9, 0.3), alpha=0.05, seed=0) == pytest.approx(0.3)
     assert mean_lower_bound(np.array([1.0]), alpha=0.05, seed=0) == -np.inf
+
+
+def test_unpaired_difference_covers_the_normal_interval() -> None:
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(0.9, 0.05, 200), generator.normal(0.8, 0.1, 100)
+    found = unpaired_difference(first, second, seed=1, draws=8000)
+    error = np.sqrt(first.var() / 200 + second.var() / 100)
+    difference = first.mean() - second.mean()
+    assert (found.value, found.patients) == (difference, 300)
+    assert found.low == pytest.approx(difference - 1.96 * error, abs=0.1 * error)
+    assert found.high == pytest.approx(difference + 1.96 * error, abs=0.1 * error)
+
+
+def test_unpaired_difference_of_single_patients_has_no_interval() -> None:
+    found = unpaired_difference(np.array([0.9]), np.array([0.5, 0.7]), seed=1)
+    assert found.value == pytest.approx(0.3)
+    assert np.isnan(found.low)
+    assert np.isnan(unpaired_difference(np.empty(0), np.array([0.5]), seed=1).value)

@@ -15,6 +15,7 @@ from components.models import train_segmentation as segmentation_training
 from components.models.fit import native_precision
 from components.models.labeled import LabeledFrame, LabeledScan, in_memory, sample_foreground
 from components.models.training_plan import Augmentation, ClassificationPlan, SegmentationPlan
+from components.models.whole_frame import hard_labels
 
 SEGMENTATION = SegmentationPlan(
     patch=(16, 16, 16), widths=(4, 8), batch_size=2, steps_per_epoch=2, epochs=3, fine_tune_epochs=2, seed=5
@@ -87,7 +88,7 @@ def same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
 
 
 def test_segmentation_killed_and_repeated_ends_the_same(tmp_path: Path) -> None:
-    whole, curves = segmentation_training.train_segmentation(
+    whole, curves, _ = segmentation_training.train_segmentation(
         frames(), 1, SEGMENTATION, checkpoints=tmp_path / "whole"
     )
     for epochs in (2, 3):
@@ -95,7 +96,7 @@ def test_segmentation_killed_and_repeated_ends_the_same(tmp_path: Path) -> None:
             segmentation_training.train_segmentation(
                 frames(), 1, SEGMENTATION, checkpoints=tmp_path / "cut", on_epoch=KillAfter(epochs)
             )
-    resumed, again = segmentation_training.train_segmentation(
+    resumed, again, _ = segmentation_training.train_segmentation(
         frames(), 1, SEGMENTATION, checkpoints=tmp_path / "cut"
     )
     assert same(whole, resumed)
@@ -116,14 +117,8 @@ def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     assert not same(*nets)
 
 
-def test_relabelling_makes_a_second_student(tmp_path: Path) -> None:
-    plan = dataclasses.replace(SEGMENTATION, rounds=2, epochs=1, fine_tune_epochs=1)
-    _, curves = segmentation_training.train_segmentation(frames(), 1, plan, checkpoints=tmp_path)
-    assert list(curves) == ["student-1", "relabel-2", "fine-tune"]
-
-
 def test_experts_alone_are_one_run(tmp_path: Path) -> None:
-    _, curves = segmentation_training.train_segmentation(
+    _, curves, _ = segmentation_training.train_segmentation(
         frames(("expert", "expert")), 1, SEGMENTATION, checkpoints=tmp_path
     )
     assert {step: len(losses) for step, losses in curves.items()} == {"experts": 5}
@@ -133,9 +128,9 @@ def test_segmentation_learns_the_box(tmp_path: Path) -> None:
     plan = dataclasses.replace(
         SEGMENTATION, epochs=12, steps_per_epoch=5, learning_rate=0.02, augmentation=Augmentation(noise=0.0)
     )
-    network, _ = segmentation_training.train_segmentation(frames(), 1, plan, checkpoints=tmp_path)
+    network, _, _ = segmentation_training.train_segmentation(frames(), 1, plan, checkpoints=tmp_path)
     test = frames()[0]
-    labels = segmentation_training.hard_labels(network, test.read_hu((0, 0, 0), test.shape), plan)
+    labels = hard_labels(network, test.read_hu((0, 0, 0), test.shape), plan)
     truth = test.read_labels((0, 0, 0), test.shape)
     assert 2 * ((labels == 1) & (truth == 1)).sum() / ((labels == 1).sum() + truth.sum()) > 0.9
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.scorecard.temporal import CycleJumps, neighbour_dice, temporal_jumps
+from components.errors import ParameterError
+from components.scorecard.temporal import CycleJumps, JumpBound, neighbour_dice, temporal_jumps
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap
 
@@ -76,3 +77,14 @@ def test_a_single_frame_has_no_jump() -> None:
     cycle = CycleJumps()
     cycle.add("only", random_map(0))
     assert np.isnan(cycle.close()["only"])
+
+
+@pytest.mark.parametrize("wrong", [{"still": -0.1}, {"per_percent": -1.0}, {"widest_gap": 0.0}])
+def test_impossible_bounds_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ParameterError, match="widest_gap"):
+        JumpBound(**wrong)
+
+
+def test_bound_grows_with_the_distance_up_to_everything() -> None:
+    bound = JumpBound(still=0.1, per_percent=0.01)
+    assert [bound.at(gap) for gap in (0.0, 10.0, 35.0, 95.0)] == pytest.approx([0.1, 0.2, 0.45, 1.0])

@@ -1,0 +1,74 @@
+"""Scans of another site beside the workspace: read and prepared in a place of their own, which then goes away."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.adapters.whole_file import write_whole
+from components.cohort.pseudonym import key_fingerprint
+from components.errors import InputError, StateError
+from pipelines.batch_list import BatchList, Source, read_batches, record_source, write_batches
+from pipelines.batch_source import hashes, open_source
+from pipelines.ingest import ingest
+from pipelines.label_names import finding_names
+from pipelines.prepare import prepare
+from pipelines.pseudonym_key import pseudonym_key
+from pipelines.workspace import Workspace
+
+
+@contextmanager
+def prepared_beside(
+    workspace: Workspace, source: Path, cases: Path | None
+) -> Iterator[tuple[Workspace, str]]:
+    """A workspace with the prepared frames and expert labels of ``source``, and the hash of all that it read.
+
+    It has the parameters and the pseudonym key of ``workspace``, so that a patient has the same pseudonym in both,
+    and is removed at the end: nothing of it can enter a training.
+    """
+    place = _place(source, cases)
+    workspace.state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=workspace.state, prefix="external-") as scratch:
+        beside = Workspace(root=Path(scratch), state=Path(scratch) / ".ctloop")
+        beside.params.parent.mkdir()
+        shutil.copyfile(workspace.params, beside.params)
+        digest = _list(workspace, beside, place)
+        ingest(beside, "segmentation")
+        prepare(beside, "segmentation")
+        yield beside, digest
+
+
+def _place(source: Path, cases: Path | None) -> Source:
+    if not source.is_dir():
+        raise InputError(expected="a folder of scans", got=f"{source.name!r}", hint="--source DIR")
+    beside = source / "cases.csv"
+    cases = cases if cases is not None else (beside if beside.is_file() else None)
+    return Source(root=source.resolve(), cases=cases.resolve() if cases else None)
+
+
+def _list(workspace: Workspace, beside: Workspace, place: Source) -> str:
+    """What `ctloop add` does for a batch, in the scratch place."""
+    listed = read_batches(workspace)
+    key = pseudonym_key(workspace, may_create=not listed.pseudonym_key)
+    listed.checked(key_fingerprint(key))
+    write_whole(beside.pseudonym_key, key.decode() + "\n", mode=0o600)
+    files = open_source(place, finding_names(beside))
+    sha256 = hashes(place.root)
+    names = files.batch_names("segmentation", "external")
+    batches = tuple(files.batch("segmentation", name, sha256) for name in names)
+    if not batches:
+        raise StateError(
+            expected="scans for segmentation", got="none", hint="another folder, or its cases.csv"
+        )
+    for batch in batches:
+        record_source(beside, "segmentation", batch.name, place)
+    write_batches(
+        beside,
+        BatchList(
+            pseudonym_key=key_fingerprint(key), batches={"segmentation": batches, "classification": ()}
+        ),
+    )
+    return files.digest(sha256)

@@ -1,0 +1,251 @@
+"""Job: judge a registered version on another site or species, without training on it, and measure the drop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from components.errors import ParameterError, StateError
+from components.models.prediction import Predictor
+from components.operations.evaluate_segmentation import evaluate_segmentation
+from components.operations.evaluation import IntervalParams
+from components.operations.external_test import TrainingRecord, drops, leak_checks, refuse_leaks
+from components.operations.register_model import subject_of
+from components.registry.registry import Alias, ModelVersion, Registry
+from components.volume.volume import Volume
+from pipelines.batch_list import read_batches
+from pipelines.evaluate import EvaluateParams
+from pipelines.external_data import (
+    TASK,
+    ExternalData,
+    frames_table,
+    hash_of,
+    label_hashes,
+    labelled_cases,
+    left_out,
+    prepared_data,
+    whether_it_may_train,
+)
+from pipelines.held_out import expert_label_map
+from pipelines.params import load_section
+from pipelines.predicted_labels import PredictedLabels
+from pipelines.progress import bar, write_json
+from pipelines.segmentation_report import JudgedModel, write_segmentation_report
+from pipelines.workspace import Workspace
+
+
+def external_test(
+    workspace: Workspace,
+    version: ModelVersion,
+    data: ExternalData,
+    *,
+    registry: Registry,
+    load_predictor: Callable[[Path], Predictor],
+) -> dict[str, Any]:
+    """The result, which lies in ``report_folder`` too, with a page, and in an MLflow run.
+
+    No alias, ledger or label moves. All cases with an expert-labelled frame are predicted, and judged on those frames.
+
+    Raises ``StateError`` when a patient, scan or label of the data trained the version, or none has an expert label.
+    """
+    package = registry.fetch(version)
+    with prepared_data(workspace, data) as (home, digest):
+        frames = labelled_cases(home, data)
+        labels = label_hashes(home, frames)
+        key = read_batches(home).pseudonym_key
+        checks = leak_checks(frames, labels, key, _training_record(workspace, package))
+        refuse_leaks(subject_of(version), frames, checks)
+        params = load_section(EvaluateParams, workspace.params, "evaluate", TASK)
+        judged = _judge(home, load_predictor(package), frames, params)
+        notes = (*(check.statement for check in checks), whether_it_may_train(home, data, frames))
+        result = _result(version, package, data, judged, params, notes) | {"left_out": left_out(home, data)}
+        folder = report_folder(workspace, version, data.batch or digest[:12])
+        _write(folder, result, judged, version, params)
+    _log(workspace, version, result, folder, {"data": digest, "expert_labels": hash_of(labels)})
+    return {**result, "report": str(folder / "index.html")}
+
+
+def chosen_version(registry: Registry, name: str, *, number: int | None, alias: str | None) -> ModelVersion:
+    """The version by its number or alias, the champion unless given; ``StateError`` when there is none."""
+    if number is not None and alias is not None:
+        raise ParameterError(expected="--version or --alias", got="both", hint="one of them")
+    if number is None:
+        return _by_alias(registry, name, alias or "champion")
+    known = registry.versions(name)
+    found = next((version for version in known if version.version == number), None)
+    if found is None:
+        raise StateError(
+            expected=f"version {number} of {name}",
+            got=", ".join(str(version.version) for version in known) or "none",
+            hint="`ctloop register`",
+        )
+    return found
+
+
+def report_folder(workspace: Workspace, version: ModelVersion, data: str) -> Path:
+    """index.html, result.json, per_patient.parquet and the cines."""
+    return workspace.reports / "external-test" / f"{TASK}-{version.version}-{data}"
+
+
+def _by_alias(registry: Registry, name: str, alias: str) -> ModelVersion:
+    aliases: tuple[Alias, ...] = ("champion", "challenger", "previous")
+    for known in aliases:
+        if alias == known:
+            found = registry.by_alias(name, known)
+            if found is not None:
+                return found
+            raise StateError(
+                expected=f"a {alias} of {name}", got="none", hint="--version N, or `ctloop register`"
+            )
+    raise ParameterError(expected=f"an alias among {', '.join(aliases)}", got=repr(alias), hint="champion")
+
+
+def _training_record(workspace: Workspace, package: Path) -> TrainingRecord:
+    folder = package / "lineage"
+    lineage = json.loads((folder / "lineage.json").read_text())
+    lock = yaml.safe_load(_text(folder / "dvc.lock")) or {}
+    ingested = lock.get("stages", {}).get(f"ingest@{TASK}", {}).get("params", {})
+    labels = json.loads(_text(folder / "labels.json") or "{}")
+    return TrainingRecord(
+        patients=tuple(lineage["training_patients"]),
+        pseudonym_key=str(ingested.get("data/batches.yaml", {}).get("pseudonym_key", "")),
+        label_sha256={frame: str(sidecar["label_sha256"]) for frame, sidecar in labels.items()},
+        scans=frames_table(workspace),
+    )
+
+
+def _judge(
+    home: Workspace, predictor: Predictor, frames: pd.DataFrame, params: EvaluateParams
+) -> JudgedModel:
+    from components.adapters.blosc_store import load_volume
+
+    folder, expert, kept = home.prepared(TASK) / "frames", expert_label_map(home), PredictedLabels()
+
+    def load(frame: str) -> Volume:
+        return load_volume(folder / f"{frame}.b2nd")
+
+    evaluation = evaluate_segmentation(
+        predictor,
+        frames,
+        load,
+        expert,
+        _intervals(params),
+        surface_tolerance_mm=params.surface_tolerance_mm,
+        on_prediction=kept.keep,
+        progress=bar("external test"),
+    )
+    return JudgedModel(
+        evaluation=evaluation,
+        structures=predictor.label_names,
+        load=load,
+        expert=expert,
+        predicted=kept.label_map,
+    )
+
+
+def _result(
+    version: ModelVersion,
+    package: Path,
+    data: ExternalData,
+    judged: JudgedModel,
+    params: EvaluateParams,
+    notes: tuple[str, ...],
+) -> dict[str, Any]:
+    """Held-out patients of the package who are in the data too count on this side only."""
+    evaluation = judged.evaluation
+    path = package / "per_patient.parquet"
+    held_out = pd.read_parquet(path) if path.is_file() else pd.DataFrame({"patient_id": []})
+    shared = held_out["patient_id"].isin(evaluation.per_patient["patient_id"])
+    apart = held_out[~shared]
+    return {
+        "task": TASK,
+        "model_version": subject_of(version),
+        "package_hash": version.package_hash,
+        "source": data.title,
+        "patients": evaluation.metrics["patients"],
+        "held_out_patients": int(apart["patient_id"].nunique()),
+        "shared_held_out": int(held_out[shared]["patient_id"].nunique()),
+        "drop": drops(apart, evaluation.per_patient, judged.structures, _intervals(params)),
+        "leak_checks": list(notes),
+        "metrics": evaluation.metrics,
+    }
+
+
+def _write(
+    folder: Path, result: dict[str, Any], judged: JudgedModel, version: ModelVersion, params: EvaluateParams
+) -> None:
+    write_segmentation_report(
+        folder,
+        judged,
+        heading=f"External test: {result['source']}",
+        eyebrow=f"ctloop external-test · model {subject_of(version)}",
+        level=params.level,
+        external=result,
+    )
+    judged.evaluation.per_patient.to_parquet(folder / "per_patient.parquet", index=False)
+    write_json(folder / "result.json", result)
+
+
+def _log(
+    workspace: Workspace,
+    version: ModelVersion,
+    result: Mapping[str, Any],
+    folder: Path,
+    hashes: Mapping[str, str],
+) -> None:
+    from components.adapters.mlflow_job_run import log_job_run
+
+    log_job_run(
+        uri=workspace.mlflow_uri,
+        artifacts=workspace.mlflow_artifacts,
+        experiment=f"ctloop-{TASK}/external-test",
+        name=f"version {version.version} on {result['source']}",
+        tags={
+            "model_version": subject_of(version),
+            "package_hash": version.package_hash,
+            **{f"{name}_sha256": value for name, value in hashes.items()},
+        },
+        metrics=_numbers(result),
+        folder=folder,
+    )
+
+
+def _numbers(result: Mapping[str, Any]) -> dict[str, float]:
+    """The drops with their ends, and how many patients they rest on; what is unknown is left out."""
+    numbers = {
+        f"{part}/{row['metric']}/{row['structure']}/{end}": row[part][end]
+        for row in result["drop"]
+        for part in ("external", "drop")
+        for end in ("value", "low", "high")
+    }
+    counts = {name: float(result[name]) for name in ("patients", "held_out_patients")}
+    return {name: float(value) for name, value in numbers.items() if value is not None} | counts
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """One line for a person."""
+    mean = next(
+        (row for row in result["drop"] if (row["metric"], row["structure"]) == ("dice", "mean")), None
+    )
+    if mean is None:
+        return f"no structure in common with the package's own test; {result['patients']} patients judged"
+    ends = mean["drop"]
+    low, high = (f"{ends[end]:+.3f}" if ends[end] is not None else "?" for end in ("low", "high"))
+    return (
+        f"mean Dice {mean['external']['value']:.3f} on {mean['external']['patients']} patients, "
+        f"{mean['held_out']['value']:.3f} on its own held-out {mean['held_out']['patients']}: "
+        f"drop {ends['value']:+.3f} ({low} to {high})"
+    )
+
+
+def _intervals(params: EvaluateParams) -> IntervalParams:
+    return IntervalParams(seed=params.seed, draws=params.draws, level=params.level)
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
