@@ -105,7 +105,7 @@ train:
       stem_stride: {plan.stem_stride}
       # predicted peak memory: {planned.peak_gb:.1f} GB of {budget.memory_gb:g}
       batch_size: {plan.batch_size}
-      # {planned.steps} steps, predicted {planned.step_seconds:.2f} s each on this machine: {hours:.2f} h of {budget.hours:g}
+      # {planned.steps} steps, predicted {planned.step_seconds:.2f} s each here: {hours:.2f} h of {budget.hours:g}
       steps_per_epoch: {plan.steps_per_epoch}
       epochs: {plan.epochs}
       fine_tune_epochs: {plan.fine_tune_epochs}

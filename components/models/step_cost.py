@@ -1,7 +1,7 @@
 """What a training step costs: counted from the network's sizes, or measured.
 
 Memory: parameters with their gradient, two moments and average, and what the backward pass needs of the
-forward one. The shares of the counted sizes were fitted to measured peaks (see ``PEAK``).
+forward one; ``planner`` holds what a counted value costs in bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,9 +44,9 @@ def sizes_of(plan: SegmentationPlan, structures: int) -> Sizes:
         convolutions.append((2 * a, a, at))
     lifts = [(b, a, at) for (a, b), at in zip(pairwise(widths), voxels, strict=False)]
     held = 2 * sum(out * at for _, out, at in convolutions) + sum(3 * a * at for _, a, at in lifts)
-    heads = plan.heads * (widths[0] * 2 * voxels[0] + 0)
+    heads = plan.heads * 2 * widths[0] * voxels[0]
     work = _KERNEL * sum(i * o * at for i, o, at in convolutions) + sum(i * o * at for i, o, at in lifts)
-    work += plan.heads * widths[0] * (widths[0] + structures + 1) * voxels[0]
+    work += plan.heads * widths[0] * (widths[0] + (structures + 1) * stem**3) * voxels[0]
     return Sizes(
         activations=plan.batch_size * (held + heads),
         logits=plan.batch_size * plan.heads * (structures + 1) * prod(plan.patch),
@@ -78,7 +79,7 @@ def _peak_gb(plan: SegmentationPlan, structures: int) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def _stepper(plan: SegmentationPlan, structures: int):  # type: ignore[no-untyped-def]
+def _stepper(plan: SegmentationPlan, structures: int) -> Callable[[], None]:
     import torch
 
     from components.models.fit import seeded

@@ -66,7 +66,7 @@ class Recipe:
         ema: memory of the weights' moving average as a share of the steps; 0 keeps the last weights.
     """
 
-    schedule: Schedule = "cosine"
+    schedule: Schedule = "polynomial"
     deep_supervision: bool = True
     ema: float = 0.05
 
@@ -95,6 +95,7 @@ class SegmentationPlan:
         foreground_share: patches centred on a structure instead of anywhere.
         learning_rate: peak of the cosine; ``fine_tune_rate`` for the last step.
         weights: by provenance.
+        augmentation: reaches to other contrast, kernels and slice thickness, since the next scanner has them.
         recipe: schedule, deep supervision and average of the weights, of every step.
         workers: processes that prepare patches; 0 = none.
         devices: processes (one per GPU) that share each batch; batch_size must be a multiple.
@@ -123,7 +124,7 @@ class SegmentationPlan:
     fine_tune_rate: float = 8e-3
     weight_decay: float = 1e-4
     weights: LabelWeights = LabelWeights()
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = Augmentation(blur=0.1, curve=0.5, kernel=0.3, low_resolution=0.2)
     recipe: Recipe = Recipe()
     precision: Precision = "auto"
     workers: int = 0

@@ -162,7 +162,7 @@ def _draw(rates: Rates, disk: Mapping[str, float], memory: Mapping[str, float], 
     from pipelines.figures.canvas import COLOURS, new_figure
 
     figure = new_figure(11.0, 3.6)
-    figure.subplots_adjust(left=0.16, right=0.98, top=0.86, bottom=0.16, wspace=0.75)
+    figure.subplots_adjust(left=0.19, right=0.98, top=0.86, bottom=0.16, wspace=0.8)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.4, 1.2, 0.8))
     names = list(rates)
     medians = [float(np.median(rates[name])) for name in names]
@@ -173,8 +173,9 @@ def _draw(rates: Rates, disk: Mapping[str, float], memory: Mapping[str, float], 
     left.set_xlabel("median, lowest and highest round")
     middle.barh(list(disk), list(disk.values()), color=[COLOURS[2 if n == "ours" else 5] for n in disk])
     middle.set_title(f"MB on disk per {sizes.side}³ with labels", fontsize=10)
-    right.bar(list(memory), list(memory.values()), color=COLOURS[2], width=0.6)
-    right.set_title("ours: peak memory, MB", fontsize=10)
+    right.bar([name.split()[0] for name in memory], list(memory.values()), color=COLOURS[2], width=0.6)
+    right.set_xlabel("volumes")
+    right.set_title("ours: peak MB", fontsize=10)
     for axes in (left, middle):
         axes.invert_yaxis()
         axes.grid(axis="x", alpha=0.3)

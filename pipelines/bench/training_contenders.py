@@ -6,6 +6,7 @@ with the same functions. What differs is where the voxels come from.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,9 +114,12 @@ def _transforms(crops_per_visit: int, indices: bool) -> Any:
     both, (low, high) = ["image", "label"], WINDOW_HU
     found = {"fg_indices_key": "label_fg_indices", "bg_indices_key": "label_bg_indices"}
     where = found if indices else {"image_key": "image", "image_threshold": 0}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*nvImageCodec.*")  # a DICOM reader that is not used here
+        load = mt.LoadImaged(both, ensure_channel_first=True)
     return mt.Compose(
         [
-            mt.LoadImaged(both, ensure_channel_first=True),
+            load,
             mt.Orientationd(both, axcodes="RAS", labels=None),
             mt.ScaleIntensityRanged(["image"], a_min=low, a_max=high, b_min=0.0, b_max=1.0, clip=True),
             mt.EnsureTyped(both, dtype=[torch.float32, torch.uint8], track_meta=False),

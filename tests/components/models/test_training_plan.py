@@ -1,7 +1,7 @@
 import pytest
 
 from components.errors import ParameterError
-from components.models.training_plan import SegmentationPlan
+from components.models.training_plan import ClassificationPlan, Recipe, SegmentationPlan
 
 
 def test_a_patch_that_the_network_cannot_see_is_refused_with_the_multiple_and_the_nearest_patch() -> None:
@@ -20,3 +20,13 @@ def test_a_patch_of_one_stride_is_refused_with_one_that_works() -> None:
 def test_shares_and_rounds_have_bounds(wrong: dict[str, float]) -> None:
     with pytest.raises(ParameterError, match="train section"):
         SegmentationPlan(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_average_remembers_a_share_of_the_training() -> None:
+    with pytest.raises(ParameterError, match="ema"):
+        Recipe(ema=1.0)
+
+
+def test_chest_scans_are_changed_as_before() -> None:
+    chest = ClassificationPlan().augmentation
+    assert (chest.curve, chest.kernel, chest.low_resolution) == (0.0, 0.0, 0.0)
