@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from components.models.prediction import FRAME_ERRORS
 from components.operations.evaluate_segmentation import MEAN
 from components.operations.evaluation import Evaluation
-from components.models.prediction import FRAME_ERRORS
 from components.operations.segmentation_frames import DICE
 from components.volume.volume import LabelMap, Volume
 from pipelines.figures.canvas import on_both_papers
