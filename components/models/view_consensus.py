@@ -138,6 +138,10 @@ class ViewConsensus:
         voxels = float(np.prod(geometry.shape))
         return self.teacher.memory_mb(geometry) + voxels * len(list(self.views.all())) / 1e6
 
+    def stop(self) -> None:
+        """End what the teacher has running, where it runs programs."""
+        getattr(self.teacher, "stop", lambda: None)()
+
     def _seen(self, view: _View, volume: Volume) -> LabelMap:
         if view == _View():
             return self.teacher.label(volume)

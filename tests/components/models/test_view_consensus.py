@@ -130,3 +130,15 @@ def test_views_that_make_no_sense_are_refused() -> None:
 def test_memory_counts_the_views() -> None:
     voxels_mb = 24 * 20 * 22 / 1e6
     assert ViewConsensus(Fake(bright), Views()).memory_mb(GRID) == pytest.approx(100.0 + 17 * voxels_mb)
+
+
+def test_stop_reaches_the_teacher() -> None:
+    ended: list[str] = []
+
+    class Runs(Fake):
+        def stop(self) -> None:
+            ended.append("stopped")
+
+    ViewConsensus(Runs(bright), Views()).stop()
+    ViewConsensus(Fake(bright), Views()).stop()
+    assert ended == ["stopped"]
