@@ -103,7 +103,8 @@ train:
       # as deep as leaves 4 voxels; as wide as still takes enough steps in the time
       widths: {_list(plan.widths)}
       stem_stride: {plan.stem_stride}
-      # predicted peak memory: {planned.peak_gb:.1f} GB of {budget.memory_gb:g}
+      # predicted peak memory of the training: {planned.peak_gb:.1f} GB of {budget.memory_gb:g}; scans held in memory
+      # (cache_mb) and workers come on top
       batch_size: {plan.batch_size}
       # {planned.steps} steps, predicted {planned.step_seconds:.2f} s each here: {hours:.2f} h of {budget.hours:g}
       steps_per_epoch: {plan.steps_per_epoch}

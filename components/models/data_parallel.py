@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 
 from components.errors import ParameterError, StateError
 from components.models.fit import batches
-from components.models.training_run import OnEpoch, Run, train_here
+from components.models.training_run import OnEpoch, Run, a_gpu_each, train_here
 
 _LOOPBACK = ("lo", "lo0")
 _POLL_SECONDS = 0.1
@@ -114,7 +114,7 @@ def _part(rank: int, task: Mapping[str, Any], told: Any) -> None:
     os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1")
     torch.set_num_threads(task["threads"])
     distributed.init_process_group(
-        "nccl" if torch.cuda.is_available() else "gloo",
+        "nccl" if a_gpu_each(devices) else "gloo",
         init_method=f"file://{folder / 'meeting'}",
         rank=rank,
         world_size=devices,

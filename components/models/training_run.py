@@ -67,7 +67,7 @@ def train_here(
     run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     trainer = lightning.Trainer(
         max_epochs=run.last,
-        accelerator="auto",
+        accelerator="auto" if devices == 1 or a_gpu_each(devices) else "cpu",
         devices=devices,
         strategy=DDPStrategy() if devices > 1 else "auto",
         use_distributed_sampler=False,  # the loader already knows its share
@@ -90,6 +90,11 @@ def train_here(
         trainer.fit(module.train(), loader, ckpt_path=resume, weights_only=True)
     module.eval()
     return losses.values
+
+
+def a_gpu_each(devices: int) -> bool:
+    """Whether there is a GPU for each of ``devices`` processes; else they all compute on the processor."""
+    return torch.cuda.is_available() and torch.cuda.device_count() >= devices
 
 
 def native_precision(wanted: Precision) -> str:
