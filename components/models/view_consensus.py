@@ -21,7 +21,8 @@ import numpy.typing as npt
 from components.errors import ParameterError, TeacherError
 from components.models.teacher import Teacher
 from components.volume.geometry import Geometry
-from components.volume.resample import resample, resample_labels
+from components.volume.interpolation import correspond, interpolate
+from components.volume.resample import resample
 from components.volume.volume import LabelMap, Volume
 
 UNKNOWN = 255
@@ -154,7 +155,10 @@ class ViewConsensus:
         said = self.teacher.label(Volume(voxels_hu=shown, geometry=volume.geometry))
         if view.offset_hu:
             return said
-        return resample_labels(LabelMap(labels=said.labels, geometry=grid, names=said.names), volume.geometry)
+        # the nearest voxel is good enough for a vote, and much faster than a share of each label
+        where = correspond(grid, volume.geometry)
+        back = interpolate(said.labels.astype(np.float32), where, order=0, fill=0.0).astype(np.uint8)
+        return LabelMap(labels=back, geometry=volume.geometry, names=said.names)
 
 
 def _with_edges_repeated(volume: Volume) -> Volume:
