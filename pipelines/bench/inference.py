@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.cohort.structures import HEART_LABELS
+from components.metrics.overlap import dice_per_structure
 from components.models.engine import Number
 from components.models.native_bfloat16 import native_bfloat16
 from components.models.training_plan import Augmentation, SegmentationPlan
@@ -27,7 +28,7 @@ from components.scorecard.temporal_smoothing import TemporalSmoothing
 from components.volume.volume import LabelMap, Volume
 from pipelines.bench.bench import BenchRequest, BenchResult
 from pipelines.bench.claims import Claim, Relation
-from pipelines.bench.inference_cine import CineResult, compare_cine, judge_cine, worst_dice
+from pipelines.bench.inference_cine import CineResult, compare_cine, judge_cine
 from pipelines.bench.inference_contenders import (
     OVERLAP,
     PRECISIONS,
@@ -53,7 +54,7 @@ EASY = Augmentation(scale=0.1, rotation_degrees=5.0, contrast=0.05, brightness=0
 NETWORK = Recipe(
     plan=SegmentationPlan(
         patch=(64, 64, 64), widths=(16, 32, 64, 128, 256), stem_stride=1, heads=1, head_share=1.0, batch_size=1,
-        steps_per_epoch=20, epochs=12, learning_rate=5e-3, foreground_share=0.6, augmentation=EASY,
+        steps_per_epoch=20, epochs=24, learning_rate=5e-3, foreground_share=0.6, augmentation=EASY,
     ),
     window=(64, 64, 64), shape=(112, 168, 168), spacing_mm=2.0, patients=10,
 )  # fmt: skip
@@ -68,6 +69,7 @@ BOUNDS: dict[str, tuple[Relation, float]] = {
     "cine_speed_vs_frame_by_frame": (">=", 1.3),
 }
 Seconds = dict[str, list[float]]
+Dice = dict[str, float]
 
 
 def bench(request: BenchRequest) -> BenchResult:
@@ -101,7 +103,7 @@ def _seed(seed: int, *, rounds: int) -> dict[str, Any]:
         "claims": {
             "speed_same_precision": min(ratios[f"{p} against monai {p}"] for p in settings),
             "speed_ours_best_vs_monai_fp32": ratios[f"{best} against monai float32"],
-            "min_structure_dice_vs_fp32_masks": min(dice[f"ours {best}"]),
+            "min_structure_dice_vs_fp32_masks": min(structure_means(dice[f"ours {best}"])),
             "peak_memory_vs_monai": memory[f"ours {best}"] / memory[f"monai {best}"],
             "cine_speed_vs_frame_by_frame": cine["wide"]["ratio"],
         },
@@ -110,7 +112,13 @@ def _seed(seed: int, *, rounds: int) -> dict[str, Any]:
         "monai_settings": {name: dataclasses.asdict(chosen) for name, chosen in settings.items()},
         "seconds_per_scan": {name: [round(s, 3) for s in values] for name, values in seconds.items()},
         "speed_ratios": {name: round(value, 3) for name, value in ratios.items()},
-        "worst_structure_dice_to_monai_fp32": {name: np.round(v, 5).tolist() for name, v in dice.items()},
+        "dice_to_monai_fp32": {
+            name: {
+                "worst_structure_over_all_scans": round(min(structure_means(scans)), 5),
+                "worst_structure_of_each_scan": [round(min(scan.values()), 5) for scan in scans],
+            }
+            for name, scans in dice.items()
+        },
         "mean_dice_to_truth": truth,
         "peak_rise_mib": {name: round(value) for name, value in memory.items()},
         "cine": cine,
@@ -130,14 +138,14 @@ def _setup(trained: Trained) -> dict[str, Any]:
 
 def _rounds(
     trained: Trained, settings: Mapping[Number, MonaiSettings], seed: int, rounds: int
-) -> tuple[Seconds, dict[str, list[float]], list[float]]:
+) -> tuple[Seconds, dict[str, list[Dice]], list[float]]:
     """Every contender on every scan, in turn; the masks of MONAI in float32 are the reference."""
     contenders: dict[str, Callable[[Volume], Mask]] = {}
     for precision in _precisions():
         contenders[f"monai {precision}"] = monai_masks(trained, precision, settings[precision])
         contenders[f"ours {precision}"] = our_masks(trained, precision)
     seconds: Seconds = {name: [] for name in contenders}
-    dice: dict[str, list[float]] = {name: [] for name in contenders}
+    dice: dict[str, list[Dice]] = {name: [] for name in contenders}
     truth = []
     for number in range(rounds):
         phase = TEN_PHASES[3 * number % 10]
@@ -153,9 +161,15 @@ def _rounds(
             seconds[name].append(time.perf_counter() - start)
             say(f"scan {number + 1} of {rounds}: {name} {seconds[name][-1]:.1f} s")
         for name, made in masks.items():
-            dice[name].append(worst_dice(made, masks["monai float32"]))
+            dice[name].append(dice_per_structure(made, masks["monai float32"]))
         truth.append(round(_mean_dice(masks["monai float32"], frame.labels), 3))
     return seconds, dice, truth
+
+
+def structure_means(scans: Sequence[Dice]) -> list[float]:
+    """Mean over the scans of each structure's Dice; a structure that no mask of a scan shows is left out there."""
+    names = scans[0]
+    return [float(np.nanmean([scan[name] for scan in scans])) for name in names]
 
 
 def _precisions() -> tuple[Number, ...]:
@@ -219,8 +233,6 @@ def _map(mask: Mask, volume: Volume) -> LabelMap:
 
 
 def _mean_dice(mask: LabelMap, truth: LabelMap) -> float:
-    from components.metrics.overlap import dice_per_structure
-
     return float(np.nanmean(list(dice_per_structure(mask, truth).values())))
 
 

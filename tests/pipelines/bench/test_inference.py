@@ -19,6 +19,7 @@ from components.phantom.cardiac import cardiac_case
 from components.phantom.scanner import SCANNERS
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
+from pipelines.bench.inference import structure_means
 from pipelines.bench.inference_cine import compare_cine, judge_cine, worst_dice
 from pipelines.bench.inference_contenders import best_monai, monai_masks, our_masks
 from pipelines.bench.inference_memory import peak_rise_mib
@@ -115,3 +116,8 @@ def test_memory_is_measured_in_a_process_of_its_own(trained: Trained, tmp_path: 
         for contender in ("monai", "ours")
     ]
     assert all(0 < rise < 2000 for rise in rises)
+
+
+def test_structures_are_averaged_over_scans_before_the_worst_is_taken() -> None:
+    scans = [{"aorta": 1.0, "left_atrium": 0.9}, {"aorta": 0.8, "left_atrium": float("nan")}]
+    assert structure_means(scans) == pytest.approx([0.9, 0.9])
