@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from multiprocessing import get_context
+from pathlib import Path
 
 from components.models.training_plan import SegmentationPlan
 
@@ -75,6 +76,18 @@ def _peak_gb(plan: SegmentationPlan, structures: int) -> float:
     train_step = _stepper(plan, structures)
     for _ in range(2):
         train_step()
+    return _high_water_gb()
+
+
+def _high_water_gb() -> float:
+    """Most resident memory of this process so far.
+
+    Linux keeps ``ru_maxrss`` over an exec, so that a child starts with what its parent once held; VmHWM is its own.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return float(line.split()[1]) * 1024.0 / 1e9
     unit = 1.0 if sys.platform == "darwin" else 1024.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
