@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-UNKNOWN = 255
+from components.models.labeled import UNKNOWN
 
 Labels = npt.NDArray[np.uint8]
 

@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from components.errors import StateError
-from components.models.labeled import LabeledFrame, Shape
+from components.models.labeled import UNKNOWN, LabeledFrame, Shape
 
 _SLAB = 32  # slices
 _LOWEST_HU, _HIGHEST_HU = -1024, 3071  # 12 bits, as scanners store them
-_IGNORE = 255
 
 Spacing = tuple[float, float, float]
 
@@ -52,7 +51,7 @@ def fingerprint(frames: Sequence[LabeledFrame], spacing_mm: Spacing) -> Fingerpr
         boxes = []
         for first, hu, labels in _slabs(frame):
             counts[number] += np.bincount(labels.ravel(), minlength=256)
-            inside = (labels > 0) & (labels != _IGNORE)
+            inside = (labels > 0) & (labels != UNKNOWN)
             values = hu[inside].astype(np.int64).clip(_LOWEST_HU, _HIGHEST_HU) - _LOWEST_HU
             histogram += np.bincount(values, minlength=len(histogram))
             if len(values):
@@ -67,7 +66,7 @@ def fingerprint(frames: Sequence[LabeledFrame], spacing_mm: Spacing) -> Fingerpr
             hint="running pseudo-label, or importing expert labels",
         )
     ml = float(np.prod(spacing_mm)) / 1000.0
-    present = [int(value) for value in np.flatnonzero(counts.sum(axis=0)) if value not in (0, _IGNORE)]
+    present = [int(value) for value in np.flatnonzero(counts.sum(axis=0)) if value not in (0, UNKNOWN)]
     return Fingerprint(
         frames=len(frames),
         patients=len({frame.patient_id for frame in frames}),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+UNKNOWN = 255  # a label that says nothing: such a voxel is ignored in the loss
 Shape = tuple[int, int, int]
 ReadCrop = Callable[[Shape, Shape], npt.NDArray[Any]]
 

@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from components.models.augmentation import apply_spatial, change_intensity, draw_spatial, needed_size
-from components.models.labeled import LabeledFrame, Shape, padded_crop
-from components.models.segmentation_loss import IGNORE
+from components.models.labeled import UNKNOWN, LabeledFrame, Shape, padded_crop
 from components.models.training_plan import SegmentationPlan
 from components.volume.resample import AIR_HU
 from components.volume.window import window_to_unit
@@ -71,7 +70,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         size = needed_size(change, patch)
         z, y, x = (a - (n - m) // 2 for a, n, m in zip(first, size, patch, strict=True))
         hu = padded_crop(frame.read_hu, frame.shape, (z, y, x), size, AIR_HU)
-        labels = padded_crop(frame.read_labels, frame.shape, (z, y, x), size, IGNORE)
+        labels = padded_crop(frame.read_labels, frame.shape, (z, y, x), size, UNKNOWN)
         unit = torch.from_numpy(window_to_unit(hu, *self.plan.window_hu))
         image = apply_spatial(unit, change, patch, nearest=False).numpy()
         target = apply_spatial(torch.from_numpy(labels), change, patch, nearest=True)

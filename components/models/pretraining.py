@@ -20,10 +20,9 @@ from torch.nn import functional
 
 from components.errors import StateError
 from components.models.fit import OnEpoch, batches, fit, seeded
-from components.models.labeled import LabeledFrame, ReadCrop, Shape
+from components.models.labeled import UNKNOWN, LabeledFrame, ReadCrop, Shape
 from components.models.optimiser import adamw
 from components.models.patches import PatchDataset
-from components.models.segmentation_loss import IGNORE
 from components.models.training_plan import Schedule, SegmentationPlan
 from components.models.unet import UNet
 
@@ -145,4 +144,4 @@ def unlabelled(frame_id: str, patient_id: str, shape: Shape, read_hu: ReadCrop) 
 
 
 def _nothing(_start: Shape, size: Shape) -> npt.NDArray[np.uint8]:
-    return np.full(size, IGNORE, dtype=np.uint8)
+    return np.full(size, UNKNOWN, dtype=np.uint8)

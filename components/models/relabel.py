@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from components.models.agreement import UNKNOWN, agreed_labels
-from components.models.labeled import LabeledFrame, in_memory, sample_foreground
+from components.models.agreement import agreed_labels
+from components.models.labeled import UNKNOWN, LabeledFrame, in_memory, sample_foreground
 from components.models.training_plan import SegmentationPlan
 from components.models.unet import UNet
 from components.models.whole_frame import member_labels

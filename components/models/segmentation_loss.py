@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-IGNORE = 255
+from components.models.labeled import UNKNOWN
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, weight_bm: Tensor) -> Tensor:
@@ -27,8 +27,8 @@ def segmentation_loss(logits: Tensor, target: Tensor, weight_bm: Tensor) -> Tens
         return logits.sum() * 0.0
     log_p_pks = logits[sample, head].flatten(2).log_softmax(dim=1)
     target_ps = target[sample].flatten(1)
-    known_ps = (target_ps != IGNORE).to(log_p_pks.dtype)
-    target_ps = torch.where(target_ps == IGNORE, 0, target_ps)
+    known_ps = (target_ps != UNKNOWN).to(log_p_pks.dtype)
+    target_ps = torch.where(target_ps == UNKNOWN, 0, target_ps)
     log_hit_ps = log_p_pks.gather(1, target_ps[:, None])[:, 0]
     nothing_pk = log_p_pks.new_zeros(len(log_p_pks), log_p_pks.shape[1])
     size_pk = nothing_pk.scatter_add(1, target_ps, known_ps)

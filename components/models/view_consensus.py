@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from components.errors import ParameterError, TeacherError
+from components.models.labeled import UNKNOWN
 from components.models.teacher import Teacher
 from components.volume.geometry import Geometry
 from components.volume.interpolation import correspond, interpolate
 from components.volume.resample import resample
 from components.volume.volume import LabelMap, Volume
 
-UNKNOWN = 255
 _COMPARED_VOXELS = 200_000  # agreement of views is an average: a subgrid tells it
 
 Labels = npt.NDArray[np.uint8]

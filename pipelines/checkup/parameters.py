@@ -47,10 +47,15 @@ def _faults(workspace: Workspace, section: str, values: Any) -> list[str]:
 def _params_of(section: str, task: str | None) -> type[Any] | None:
     """The dataclass that some module here reads the section as; of several, the one named after the task."""
     reads = re.compile(rf'load_section\(\s*(\w+),\s*[\w.]+,\s*"{section}"')
-    for path in sorted(Path(pipelines.__path__[0]).glob("*.py")):
-        if names := reads.findall(path.read_text()):
-            chosen = next((name for name in names if name.lower().startswith(task or "")), names[0])
-            return cast(type[Any], getattr(importlib.import_module(f"pipelines.{path.stem}"), chosen))
+    found = [
+        (path.stem, name)
+        for path in sorted(Path(pipelines.__path__[0]).glob("*.py"))
+        for name in reads.findall(path.read_text())
+    ]
+    for module, name in sorted(found, key=lambda one: not one[1].lower().startswith(task or "")):
+        # a name that is imported where it is used cannot be asked for; its own module has it
+        if (cls := getattr(importlib.import_module(f"pipelines.{module}"), name, None)) is not None:
+            return cast(type[Any], cls)
     return None
 
 

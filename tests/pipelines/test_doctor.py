@@ -201,3 +201,16 @@ def test_broken_database_is_a_fault(workspace: Workspace) -> None:
     workspace.state.mkdir()
     (workspace.state / "ctloop.db").write_text("not a database" * 100)
     assert not verdict(workspace, "database").ok
+
+
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+def test_each_section_is_read_as_the_class_of_its_task(task: str) -> None:
+    cls = parameters._params_of("train", task)
+    assert cls is not None
+    assert cls.__name__.lower() == f"{task}trainparams"
+
+
+def test_the_shipped_parameters_parse() -> None:
+    root = Path(__file__).parents[2]
+    finding = parameters.parameters(Workspace(root=root, state=root / ".ctloop"))
+    assert finding.ok, finding.found

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from components.models.deep_supervision import AuxiliaryHeads, coarse_target, deep_loss, level_weights
-from components.models.segmentation_loss import IGNORE, segmentation_loss
+from components.models.labeled import UNKNOWN
+from components.models.segmentation_loss import segmentation_loss
 from components.models.unet import UNet
 from components.models.unet_config import UNetConfig
 
@@ -40,17 +41,17 @@ def test_the_network_holds_no_auxiliary_weight_and_answers_as_before() -> None:
 def test_a_coarse_target_picks_whole_voxels() -> None:
     target = torch.zeros(1, 8, 8, 8, dtype=torch.long)
     target[:, 4:] = 2
-    target[:, :, :, 4:] = IGNORE
+    target[:, :, :, 4:] = UNKNOWN
     coarse = coarse_target(target, (2, 2, 2))
     assert coarse.shape == (1, 2, 2, 2)
     assert coarse[0, :, 0, 0].tolist() == [0, 2]
-    assert set(coarse[0, :, :, 1].flatten().tolist()) == {IGNORE}
+    assert set(coarse[0, :, :, 1].flatten().tolist()) == {UNKNOWN}
     assert torch.equal(coarse_target(target, (8, 8, 8)), target)
 
 
 def test_no_level_learns_from_ignored_voxels() -> None:
     target = torch.randint(0, 3, (1, 8, 8, 8))
-    target[:, :, :, :4] = IGNORE
+    target[:, :, :, :4] = UNKNOWN
     logits = [torch.randn(1, 2, 3, 8, 8, 8), torch.randn(1, 2, 3, 4, 4, 4)]
     first = deep_loss(logits, target, torch.ones(1, 2))
     for level, half in zip(logits, (4, 2), strict=True):

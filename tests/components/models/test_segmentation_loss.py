@@ -3,12 +3,13 @@ import math
 import torch
 from torch.nn import functional
 
-from components.models.segmentation_loss import IGNORE, segmentation_loss
+from components.models.labeled import UNKNOWN
+from components.models.segmentation_loss import segmentation_loss
 
 
 def brute_force(logits: torch.Tensor, target: torch.Tensor) -> float:
     """One sample, one head: ``(k, n)`` and ``(n,)``."""
-    known = target != IGNORE
+    known = target != UNKNOWN
     probability, truth = logits.softmax(0)[:, known], target[known]
     rarity = torch.stack([(truth == value).sum() for value in truth]).float() ** -0.5
     entropy = -(rarity * probability[truth, torch.arange(len(truth))].log()).sum() / rarity.sum()
@@ -25,7 +26,7 @@ def brute_force(logits: torch.Tensor, target: torch.Tensor) -> float:
 def test_against_brute_force_with_ignored_voxels_and_weights() -> None:
     torch.manual_seed(0)
     logits, target = torch.randn(2, 2, 4, 3, 3, 3), torch.randint(0, 4, (2, 3, 3, 3))
-    target[:, 0] = IGNORE
+    target[:, 0] = UNKNOWN
     weight = torch.tensor([[1.0, 0.0], [0.5, 2.0]])
     parts = [
         (weight[b, m], brute_force(logits[b, m].flatten(1), target[b].flatten()))
@@ -39,7 +40,7 @@ def test_against_brute_force_with_ignored_voxels_and_weights() -> None:
 def test_ignored_voxels_and_absent_heads_get_no_gradient() -> None:
     logits = torch.randn(1, 2, 3, 2, 2, 2, requires_grad=True)
     target = torch.ones(1, 2, 2, 2, dtype=torch.long)
-    target[0, 0] = IGNORE
+    target[0, 0] = UNKNOWN
     segmentation_loss(logits, target, torch.tensor([[1.0, 0.0]])).backward()
     assert logits.grad is not None
     assert logits.grad[0, 0, :, 0].abs().sum() == 0
@@ -55,7 +56,7 @@ def test_uniform_background_costs_the_logarithm_of_the_classes() -> None:
 
 def test_nothing_known_or_nobody_learning_costs_nothing() -> None:
     logits = torch.randn(1, 1, 3, 2, 2, 2, requires_grad=True)
-    ignored = torch.full((1, 2, 2, 2), IGNORE)
+    ignored = torch.full((1, 2, 2, 2), UNKNOWN)
     assert float(segmentation_loss(logits, ignored, torch.ones(1, 1)).detach()) == 0.0
     assert float(segmentation_loss(logits, ignored * 0, torch.zeros(1, 1)).detach()) == 0.0
 
