@@ -105,6 +105,7 @@ def _save(path: Path, voxels: npt.NDArray[Any], meta: dict[str, Any]) -> None:
             chunks=tuple(min(_CHUNK, n) for n in voxels.shape),
             blocks=tuple(min(_BLOCK, n) for n in voxels.shape),
             cparams=_LABELS if voxels.itemsize == 1 else _VOXELS,
+            dparams=_READING,  # the file notes the number of threads: the bytes must not depend on the machine
         )
         array.schunk.vlmeta[_KEY] = json.dumps(meta, sort_keys=True)
         del array

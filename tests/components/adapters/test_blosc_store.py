@@ -143,3 +143,12 @@ def test_a_crop_of_a_file_that_is_gone_is_an_input_error(tmp_path):
     (tmp_path / "a.b2nd").unlink()
     with pytest.raises(InputError, match=r"a\.b2nd"):
         load_crop(tmp_path / "a.b2nd", (0, 0, 0), (8, 8, 8))
+
+
+def test_bytes_do_not_depend_on_the_number_of_cores(tmp_path, monkeypatch):
+    written = []
+    for cores in (1, 7):
+        monkeypatch.setattr(blosc2, "nthreads", cores)
+        save_volume(tmp_path / "v.b2nd", a_volume())
+        written.append((tmp_path / "v.b2nd").read_bytes())
+    assert written[0] == written[1]
