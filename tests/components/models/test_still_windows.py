@@ -40,8 +40,20 @@ def test_block_means_are_those_of_each_block(shape: tuple[int, int, int]) -> Non
 @pytest.mark.parametrize(("margin_mm", "skipped"), [(2.0, {1, 2, 3, 4}), (10.0, {2, 3, 4}), (40.0, {3, 4})])
 def test_windows_near_a_structure_are_run(margin_mm: float, skipped: set[int]) -> None:
     labels = NOTHING.copy()
-    labels[8, 8, 9] = 1  # window 1 begins at 12, window 2 at 24
-    assert after_first(StillRule(margin_mm=margin_mm), labels).skip(frame(), WINDOWS) == skipped
+    labels[8, 8, 7] = 1  # in the block from 4 to 7; window 1 begins at 12, window 2 at 24
+    rule = StillRule(margin_mm=margin_mm, speck_ml=0.0)
+    assert after_first(rule, labels).skip(frame(), WINDOWS) == skipped
+
+
+def test_a_speck_is_no_structure_and_a_group_of_blocks_is_measured_together() -> None:
+    labels = NOTHING.copy()
+    labels[8, 8, 7] = 1  # 0.008 ml
+    assert after_first(StillRule(), labels).skip(frame(), WINDOWS) == {0, 1, 2, 3, 4}
+    labels[4:12, 4:12, 6:9] = 1  # 192 voxels in touching blocks: 1.5 ml, and each block less than 1 ml
+    assert 0 not in after_first(StillRule(), labels).skip(frame(), WINDOWS)
+    apart = NOTHING.copy()
+    apart[0:4, 0:4, [0, 20, 40]] = 1  # three specks of 0.13 ml that do not touch
+    assert after_first(StillRule(), apart).skip(frame(), WINDOWS) == {0, 1, 2, 3, 4}
 
 
 def test_a_change_is_seen_in_the_block_it_fills_and_adds_up() -> None:
