@@ -37,6 +37,7 @@ _LABELS = blosc2.CParams(
 )
 _OPEN_FILES = 64  # kept per process, so that a crop need not read the file's index again
 _READING = blosc2.DParams(nthreads=1)
+_ONE_AT_A_TIME = threading.RLock()  # teachers label frames in threads, and blosc2 promises nothing to those
 
 
 def save_volume(path: Path, volume: Volume) -> None:
@@ -93,6 +94,11 @@ def load_crop(path: Path, start: tuple[int, int, int], size: tuple[int, int, int
 
 
 def _save(path: Path, voxels: npt.NDArray[Any], meta: dict[str, Any]) -> None:
+    with _ONE_AT_A_TIME:
+        _write(path, voxels, meta)
+
+
+def _write(path: Path, voxels: npt.NDArray[Any], meta: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     voxels = np.ascontiguousarray(voxels)
     meta["crc32"] = zlib.crc32(voxels.data)
@@ -164,7 +170,8 @@ def _geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
 def _reading(path: Path) -> Iterator[None]:
     """blosc2 raises many kinds of error for a damaged file; each becomes one sentence."""
     try:
-        yield
+        with _ONE_AT_A_TIME:
+            yield
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise InputError(
             expected=f"an intact blosc2 frame in {path.name}",
