@@ -24,7 +24,7 @@ check: install
 	$(BIN)/lint-imports --no-cache
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup --max-worker-restart=0 --durations=15
 
 demo: install
 	$(BIN)/ctloop demo --seed $(SEED)
