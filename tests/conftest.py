@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """Say how a worker of pytest-xdist died: a native crash and a kill look the same without its exit code."""
+    if error is not None:
+        process = node.gateway._io.popen
+        sys.stderr.write(f"\n{node.gateway.id} ended with {process.wait(30)} (negative: the signal)\n")
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -18,8 +18,10 @@ from components.models.step_cost import sizes_of
 from components.models.training_plan import SegmentationPlan
 
 # Peak memory in bytes = base + per value of ``step_cost.Sizes``, fitted by least squares to the measured peaks of
-# fresh processes on a CPU: seven networks of 0.6 to 2.7 GB, all within 11 %. bfloat16 means mixed precision. The
-# base is Python, torch and Lightning; a GPU's memory has another, and was not measured.
+# fresh processes on a CPU: seven networks of 0.6 to 2.7 GB, all within 11 %. bfloat16 means mixed precision. In
+# float32 the convolutions of a processor with AVX-512 keep copies that one with AVX2 does not (3.6 bytes per
+# activation there): the larger figure holds, so that on AVX2 up to 1.5 times too much is predicted, never too little.
+# The base is Python, torch and Lightning; a GPU's memory has another, and was not measured.
 _BASE_GB = 0.5
 _BYTES_PER_PARAMETER = 24.0  # weight, gradient, two moments, average, a copy in bfloat16
 _BYTES_PER_ACTIVATION = {"bfloat16": 2.8, "float32": 6.5}
