@@ -14,8 +14,8 @@ from components.cohort.cases_table import is_name
 from components.cohort.pseudonym import key_fingerprint
 from components.cohort.task import TASKS, Task
 from components.errors import InputError, StateError
-from pipelines.batch_list import Batch, BatchList, Source, read_batches, record_source, write_batches
-from pipelines.batch_source import SourceFiles, hashes, open_source
+from pipelines.batch_list import Batch, BatchList, read_batches, record_source, write_batches
+from pipelines.batch_source import SourceFiles, hashes, open_source, source_at
 from pipelines.dvc_commands import add_version
 from pipelines.label_names import finding_names, structure_names
 from pipelines.pseudonym_key import pseudonym_key
@@ -70,7 +70,7 @@ def add(
     ``StateError`` when a batch of this name holds something else.
     """
     _check_name(name)
-    place = _place(source, cases)
+    place = source_at(source, cases)
     if workspace.root.is_relative_to(place.root):
         raise InputError(
             expected="a folder of scans", got="one that holds this workspace", hint="--source DIR"
@@ -128,14 +128,6 @@ def _start_answers(workspace: Workspace) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / ".keep").touch()
             add_version(workspace.root, folder)
-
-
-def _place(source: Path, cases: Path | None) -> Source:
-    if not source.is_dir():
-        raise InputError(expected="a folder of scans", got=f"{source.name!r}", hint="--source DIR")
-    beside = source / "cases.csv"
-    cases = cases if cases is not None else (beside if beside.is_file() else None)
-    return Source(root=source.resolve(), cases=cases.resolve() if cases else None)
 
 
 def _batches(

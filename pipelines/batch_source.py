@@ -103,6 +103,15 @@ class SourceFiles:
         return [*units, Unit(row=None, files=dicom)]
 
 
+def source_at(folder: Path, cases: Path | None) -> Source:
+    """``folder`` with ``cases``, or else with the cases.csv in it; ``InputError`` when it is no folder."""
+    if not folder.is_dir():
+        raise InputError(expected="a folder of scans", got=f"{folder.name!r}", hint="--source DIR")
+    beside = folder / "cases.csv"
+    cases = cases if cases is not None else (beside if beside.is_file() else None)
+    return Source(root=folder.resolve(), cases=cases.resolve() if cases else None)
+
+
 def open_source(source: Source, findings: Sequence[str]) -> SourceFiles:
     """List a source and match it with its table.
 

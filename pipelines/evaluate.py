@@ -6,7 +6,6 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +13,23 @@ import numpy as np
 import pandas as pd
 
 from components.cohort.task import Task
-from components.errors import ParameterError
 from components.models.prediction import Predictor
 from components.operations.calibrate import CalibrationFit, calibrate
 from components.operations.evaluate_classification import evaluate_classification
-from components.operations.evaluate_segmentation import evaluate_segmentation
-from components.operations.evaluation import Evaluation, IntervalParams
+from components.operations.evaluation import Evaluation
 from components.operations.expert_frames import probabilities_of
-from components.operations.segmentation_frames import SURFACE_TOLERANCE_MM
 from components.volume.volume import Volume
+from pipelines.evaluate_params import EvaluateParams
 from pipelines.evaluation_figures import classification_figures, segmentation_figures
-from pipelines.held_out import expert_findings, expert_label_map, frames_of
+from pipelines.held_out import expert_findings, frames_of
+from pipelines.judge_segmentation import judge_segmentation
 from pipelines.params import load_section
-from pipelines.predicted_labels import PredictedLabels
 from pipelines.progress import bar, say, write_json
-from pipelines.segmentation_report import JudgedModel, write_segmentation_report
+from pipelines.segmentation_report import write_segmentation_report
 from pipelines.stage_command import run_stage
 from pipelines.workspace import Workspace
 
 Load = Callable[[str], Volume]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateParams:
-    """Intervals come from ``draws`` resamples of patients with ``seed``, at ``level``.
-
-    ``calibration_cases``: at most so many training cases set temperatures and thresholds (classification).
-    ``surface_tolerance_mm``: structure (``*``: every other) → how far apart surfaces may lie and still agree.
-    """
-
-    seed: int
-    draws: int
-    level: float
-    calibration_cases: int
-    surface_tolerance_mm: dict[str, float] = field(default_factory=lambda: dict(SURFACE_TOLERANCE_MM))
-
-    def __post_init__(self) -> None:
-        tolerances = all(value >= 0 for value in self.surface_tolerance_mm.values())
-        if not (self.draws >= 1 and 0 < self.level < 1 and self.calibration_cases >= 0 and tolerances):
-            raise ParameterError(
-                expected="draws >= 1, 0 < level < 1, calibration_cases >= 0, tolerances >= 0",
-                got=str(self),
-                hint="the shipped section `evaluate` of params.yaml",
-            )
 
 
 def evaluate(workspace: Workspace, task: Task) -> None:
@@ -91,24 +64,7 @@ def _segmentation(
     params: EvaluateParams,
     folder: Path,
 ) -> tuple[Evaluation, dict[str, Any]]:
-    expert, kept = expert_label_map(workspace), PredictedLabels()
-    evaluation = evaluate_segmentation(
-        predictor,
-        frames,
-        load,
-        expert,
-        _intervals(params),
-        surface_tolerance_mm=params.surface_tolerance_mm,
-        on_prediction=kept.keep,
-        progress=bar("evaluate segmentation"),
-    )
-    judged = JudgedModel(
-        evaluation=evaluation,
-        structures=predictor.label_names,
-        load=load,
-        expert=expert,
-        predicted=kept.label_map,
-    )
+    judged = judge_segmentation(workspace, predictor, frames, load, params, title="evaluate segmentation")
     segmentation_figures(folder / "figures", judged)
     write_segmentation_report(
         folder / "report",
@@ -117,7 +73,7 @@ def _segmentation(
         eyebrow="ctloop evaluate",
         level=params.level,
     )
-    return evaluation, {"temperature": {}, "thresholds": {}, "source": "none: label maps are hard"}
+    return judged.evaluation, {"temperature": {}, "thresholds": {}, "source": "none: label maps are hard"}
 
 
 def _classification(
@@ -137,7 +93,7 @@ def _classification(
         load,
         truth,
         fit.thresholds,
-        _intervals(params),
+        params.intervals,
         progress=bar("evaluate classification"),
     )
     classification_figures(folder / "figures", evaluation, predictor.label_names)
@@ -164,10 +120,6 @@ def _with_calibration(predictor: Any, fit: CalibrationFit) -> Predictor:
     calibration = Calibration.of(predictor.label_names, fit.temperature, fit.thresholds)
     calibrated: Predictor = dataclasses.replace(predictor, calibration=calibration)
     return calibrated
-
-
-def _intervals(params: EvaluateParams) -> IntervalParams:
-    return IntervalParams(seed=params.seed, draws=params.draws, level=params.level)
 
 
 def _fresh(folder: Path) -> Path:

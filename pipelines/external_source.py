@@ -10,9 +10,9 @@ from pathlib import Path
 
 from components.adapters.whole_file import write_whole
 from components.cohort.pseudonym import key_fingerprint
-from components.errors import InputError, StateError
+from components.errors import StateError
 from pipelines.batch_list import BatchList, Source, read_batches, record_source, write_batches
-from pipelines.batch_source import hashes, open_source
+from pipelines.batch_source import hashes, open_source, source_at
 from pipelines.ingest import ingest
 from pipelines.label_names import finding_names
 from pipelines.prepare import prepare
@@ -29,7 +29,7 @@ def prepared_beside(
     It has the parameters and the pseudonym key of ``workspace``, so that a patient has the same pseudonym in both,
     and is removed at the end: nothing of it can enter a training.
     """
-    place = _place(source, cases)
+    place = source_at(source, cases)
     workspace.state.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=workspace.state, prefix="external-") as scratch:
         beside = Workspace(root=Path(scratch), state=Path(scratch) / ".ctloop")
@@ -39,14 +39,6 @@ def prepared_beside(
         ingest(beside, "segmentation")
         prepare(beside, "segmentation")
         yield beside, digest
-
-
-def _place(source: Path, cases: Path | None) -> Source:
-    if not source.is_dir():
-        raise InputError(expected="a folder of scans", got=f"{source.name!r}", hint="--source DIR")
-    beside = source / "cases.csv"
-    cases = cases if cases is not None else (beside if beside.is_file() else None)
-    return Source(root=source.resolve(), cases=cases.resolve() if cases else None)
 
 
 def _list(workspace: Workspace, beside: Workspace, place: Source) -> str:

@@ -12,14 +12,12 @@ import yaml
 
 from components.errors import ParameterError, StateError
 from components.models.prediction import Predictor
-from components.operations.evaluate_segmentation import evaluate_segmentation
-from components.operations.evaluation import IntervalParams
 from components.operations.external_test import TrainingRecord, drops, leak_checks, refuse_leaks
 from components.operations.register_model import subject_of
 from components.registry.registry import Alias, ModelVersion, Registry
 from components.volume.volume import Volume
 from pipelines.batch_list import read_batches
-from pipelines.evaluate import EvaluateParams
+from pipelines.evaluate_params import EvaluateParams
 from pipelines.external_data import (
     TASK,
     ExternalData,
@@ -31,10 +29,9 @@ from pipelines.external_data import (
     prepared_data,
     whether_it_may_train,
 )
-from pipelines.held_out import expert_label_map
+from pipelines.judge_segmentation import judge_segmentation
 from pipelines.params import load_section
-from pipelines.predicted_labels import PredictedLabels
-from pipelines.progress import bar, write_json
+from pipelines.progress import write_json
 from pipelines.segmentation_report import JudgedModel, write_segmentation_report
 from pipelines.workspace import Workspace
 
@@ -124,28 +121,12 @@ def _judge(
 ) -> JudgedModel:
     from components.adapters.blosc_store import load_volume
 
-    folder, expert, kept = home.prepared(TASK) / "frames", expert_label_map(home), PredictedLabels()
+    folder = home.prepared(TASK) / "frames"
 
     def load(frame: str) -> Volume:
         return load_volume(folder / f"{frame}.b2nd")
 
-    evaluation = evaluate_segmentation(
-        predictor,
-        frames,
-        load,
-        expert,
-        _intervals(params),
-        surface_tolerance_mm=params.surface_tolerance_mm,
-        on_prediction=kept.keep,
-        progress=bar("external test"),
-    )
-    return JudgedModel(
-        evaluation=evaluation,
-        structures=predictor.label_names,
-        load=load,
-        expert=expert,
-        predicted=kept.label_map,
-    )
+    return judge_segmentation(home, predictor, frames, load, params, title="external test")
 
 
 def _result(
@@ -170,7 +151,7 @@ def _result(
         "patients": evaluation.metrics["patients"],
         "held_out_patients": int(apart["patient_id"].nunique()),
         "shared_held_out": int(held_out[shared]["patient_id"].nunique()),
-        "drop": drops(apart, evaluation.per_patient, judged.structures, _intervals(params)),
+        "drop": drops(apart, evaluation.per_patient, judged.structures, params.intervals),
         "leak_checks": list(notes),
         "metrics": evaluation.metrics,
     }
@@ -241,10 +222,6 @@ def headline(result: Mapping[str, Any]) -> str:
         f"{mean['held_out']['value']:.3f} on its own held-out {mean['held_out']['patients']}: "
         f"drop {ends['value']:+.3f} ({low} to {high})"
     )
-
-
-def _intervals(params: EvaluateParams) -> IntervalParams:
-    return IntervalParams(seed=params.seed, draws=params.draws, level=params.level)
 
 
 def _text(path: Path) -> str:

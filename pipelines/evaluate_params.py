@@ -1,0 +1,37 @@
+"""The section `evaluate` of params.yaml: how every verb that judges a model computes its intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from components.errors import ParameterError
+from components.operations.evaluation import IntervalParams
+from components.operations.segmentation_frames import SURFACE_TOLERANCE_MM
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateParams:
+    """Intervals come from ``draws`` resamples of patients with ``seed``, at ``level``.
+
+    ``calibration_cases``: at most so many training cases set temperatures and thresholds (classification).
+    ``surface_tolerance_mm``: structure (``*``: every other) → how far apart surfaces may lie and still agree.
+    """
+
+    seed: int
+    draws: int
+    level: float
+    calibration_cases: int
+    surface_tolerance_mm: dict[str, float] = field(default_factory=lambda: dict(SURFACE_TOLERANCE_MM))
+
+    def __post_init__(self) -> None:
+        tolerances = all(value >= 0 for value in self.surface_tolerance_mm.values())
+        if not (self.draws >= 1 and 0 < self.level < 1 and self.calibration_cases >= 0 and tolerances):
+            raise ParameterError(
+                expected="draws >= 1, 0 < level < 1, calibration_cases >= 0, tolerances >= 0",
+                got=str(self),
+                hint="the shipped section `evaluate` of params.yaml",
+            )
+
+    @property
+    def intervals(self) -> IntervalParams:
+        return IntervalParams(seed=self.seed, draws=self.draws, level=self.level)
