@@ -15,7 +15,7 @@ from torch import Tensor
 
 from components.models.description import ModelDescription
 from components.models.engine import Engine
-from components.models.sliding_window import Slab, blend, hard
+from components.models.sliding_window import Shown, Slab, blend, hard
 from components.models.unet_config import UNetConfig
 from components.models.window_grid import Box, WindowGrid
 from components.scorecard.temporal_smoothing import TopTwo
@@ -29,13 +29,14 @@ Labels = npt.NDArray[np.uint8]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrameEvidence:
     """Args:
-    labels: ``(z, y, x)`` of the members' mean probability, on the prepared grid.
+    shown: labels of the members' mean probability, and each member's own if they were asked for, on the prepared
+        grid.
     pairs: how the members' own labels agree.
     embeddings: window number → ``(d,)``, of the windows that were run.
     top_two: the two most probable classes, if they were asked for.
     """
 
-    labels: Labels
+    shown: Shown
     pairs: PairCounts
     embeddings: Mapping[int, npt.NDArray[np.float32]]
     top_two: TopTwo | None
@@ -50,9 +51,11 @@ def frame_evidence(
     device: torch.device,
     *,
     skip: Collection[int] = (),
+    before: Shown | None = None,
     top_two: bool = False,
+    keep_members: bool = False,
 ) -> FrameEvidence:
-    """Run all windows but those of ``skip``, which count as sure background."""
+    """Run all windows but those of ``skip``, which show what the frame ``before`` did."""
     classes = len(description.label_names) + 1
     heads = UNetConfig(**description.architecture).heads
     members = heads if heads > 1 else 0  # one has nobody to disagree with
@@ -63,20 +66,24 @@ def frame_evidence(
         return torch.from_numpy(unit).to(device)
 
     labels: list[Labels] = []
+    own: list[Labels] = [np.zeros((members if keep_members else 0, 0, *windows.volume[1:]), dtype=np.uint8)]
     shares: list[TopTwo] = []
     embeddings: dict[int, npt.NDArray[np.float32]] = {}
     pairs = PairCounts.of(np.zeros((members, 0, 0, 0), dtype=np.uint8), classes)
     for slab in blend(
         engine.run, read, windows,
-        scores=classes, members=members, skip=skip, device=device,
+        scores=classes, members=members, skip=skip, before=before, device=device,
     ):  # fmt: skip
         labels.append(hard(slab.sums).cpu().numpy())
-        pairs = pairs + PairCounts.of(slab.members.cpu().numpy(), classes)
+        slab_members = slab.members.cpu().numpy()
+        pairs = pairs + PairCounts.of(slab_members, classes)
+        if keep_members:
+            own.append(slab_members.copy())
         embeddings |= {number: e.cpu().numpy() for number, e in slab.embeddings.items()}
         if top_two:
             shares.append(_top_two(slab))
     return FrameEvidence(
-        labels=np.concatenate(labels),
+        shown=Shown(labels=np.concatenate(labels), members=np.concatenate(own, axis=1)),
         pairs=pairs,
         embeddings=embeddings,
         top_two=_joined(shares) if top_two else None,

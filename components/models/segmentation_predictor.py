@@ -78,8 +78,8 @@ class SegmentationPredictor:
     def predict_cine(self, frames: Iterable[LoadFrame]) -> Iterator[CineAnswer]:
         """Like ``predict`` on each frame, but faster where the view is wider than the heart.
 
-        Windows in which nothing lies and nothing moves are not run again (``still``). Without temporal smoothing
-        one frame is held at a time, and positions come in order.
+        Windows in which nothing moves are not run again (``still``). Without temporal smoothing one frame is held
+        at a time, with the label maps of the one before, and positions come in order.
         """
         cine = _Cine(predictor=self, still=StillWindows(rule=self.still))
         smoothing = self.description.input.temporal
@@ -97,7 +97,7 @@ class _Cine:
 
     def predict(self, volume: Volume) -> FramePrediction:
         grid, evidence, embedding = self._see(volume, top_two=False)
-        return _prediction(self.predictor, volume.geometry, grid, evidence, embedding, evidence.labels)
+        return _prediction(self.predictor, volume.geometry, grid, evidence, embedding, evidence.shown.labels)
 
     def waiting(self, frames: Iterable[LoadFrame]) -> Iterator[WaitingFrame | Exception]:
         """Evidence of each frame in order, without its volume, or what it raised."""
@@ -125,9 +125,10 @@ class _Cine:
         windows = WindowGrid.over(grid.shape, patch=contract.shape, stride=stride)
         skipped = self.still.skip(prepared, windows)
         evidence = frame_evidence(
-            by.engine, prepared, by.description, windows, by.device, skip=skipped, top_two=top_two
-        )
-        embedding = self.still.learn(prepared, windows, skipped, evidence.labels, evidence.embeddings)
+            by.engine, prepared, by.description, windows, by.device,
+            skip=skipped, before=self.still.shown, top_two=top_two, keep_members=not self.still.of_one_frame,
+        )  # fmt: skip
+        embedding = self.still.learn(prepared, windows, skipped, evidence.shown, evidence.embeddings)
         return grid, evidence, embedding
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from components.models.window_grid import Shape, WindowGrid
+from components.models.window_grid import Box, Shape, WindowGrid
 
 Infer = Callable[[Tensor], tuple[Tensor, Tensor]]
 Column = tuple[EllipsisType, slice, slice]
@@ -36,6 +36,14 @@ class WindowScores:
     scores: Tensor
     members: Tensor
     embedding: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shown:
+    """What a whole frame showed: labels ``(z, y, x)`` and each member's own ``(m, z, y, x)``, uint8."""
+
+    labels: npt.NDArray[np.uint8]
+    members: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +73,7 @@ def blend(
     scores: int,
     members: int,
     skip: Collection[int] = (),
+    before: Shown | None = None,
     device: torch.device | None = None,
 ) -> Iterator[Slab]:
     """Slabs along z, rising, of all windows of a volume.
@@ -75,7 +84,7 @@ def blend(
             float copy of the whole volume is needed. Padded with 0, the window's lower end, up to a window.
         windows: of the volume.
         scores, members: k and m.
-        skip: numbers of windows that are not run and count as sure of score 0, background.
+        skip: numbers of windows that are not run and count as sure of what the frame ``before`` showed there.
         device: of the sums.
     """
     gaussian = _gaussian(windows.size, device)
@@ -85,8 +94,8 @@ def blend(
     for z, done, row in windows.bands():
         embeddings = {}
         for number, y, x in row:
-            if number in skip:
-                band.add_background(y, x, gaussian)
+            if number in skip and before is not None:
+                band.add_sure(y, x, gaussian, *_part(before, boxes[number], windows.size, gaussian.device))
                 continue
             answer = infer(_padded(read(boxes[number]), windows.size)[None, None])
             band.add(y, x, gaussian, answer)
@@ -173,11 +182,11 @@ class _Band:
         self.weight[column].add_(gaussian)
         self._nearest(column, gaussian, answer.members)
 
-    def add_background(self, y: int, x: int, gaussian: Tensor) -> None:
+    def add_sure(self, y: int, x: int, gaussian: Tensor, labels: Tensor, members: Tensor) -> None:
         column = _column(y, x, gaussian)
-        self.total[0][column].add_(gaussian)
+        self.total[column].scatter_add_(0, labels[None].long(), gaussian[None])
         self.weight[column].add_(gaussian)
-        self._nearest(column, gaussian, torch.zeros((), dtype=torch.uint8, device=gaussian.device))
+        self._nearest(column, gaussian, members)
 
     def _nearest(self, column: Column, gaussian: Tensor, labels: Tensor) -> None:
         if len(self.members):
@@ -192,6 +201,14 @@ class _Band:
             if stay > 0:  # a copy of the few slices that stay: the two ranges may overlap
                 buffer[..., :stay, :, :] = buffer[..., slices:, :, :].clone()
             buffer[..., max(0, stay) :, :, :] = 0
+
+
+def _part(shown: Shown, box: Box, size: Shape, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Labels and members of one window, background where it reaches beyond the volume."""
+    labels = torch.from_numpy(shown.labels[box]).to(device)
+    members = [_padded(torch.from_numpy(own[box]).to(device), size) for own in shown.members]
+    whole = _padded(labels, size)
+    return whole, torch.stack(members) if members else whole.new_zeros((0, *size))
 
 
 def _column(y: int, x: int, gaussian: Tensor) -> Column:

@@ -23,11 +23,14 @@ class CineResult:
     ratio: seconds of the frame-by-frame calls over those of the cine call.
     frame_s: seconds per frame, frame by frame.
     worst_dice: of the cine's masks against the frames', the worst structure of the worst frame.
+    dice_alone, dice_together: mean Dice to the truth, frame by frame and as a cine.
     """
 
     ratio: float
     frame_s: float
     worst_dice: float
+    dice_alone: float
+    dice_together: float
 
 
 def compare_cine(predictor: SegmentationPredictor, frames: Sequence[CardiacFrame]) -> CineResult:
@@ -36,6 +39,7 @@ def compare_cine(predictor: SegmentationPredictor, frames: Sequence[CardiacFrame
     cine = predictor.predict_cine([partial(_volume, frame) for frame in frames])
     alone_s = together_s = 0.0
     worst = 1.0
+    to_truth: dict[str, list[float]] = {"alone": [], "together": []}
     for frame in frames:
         start = time.perf_counter()
         alone = predictor.predict(frame.volume)
@@ -44,7 +48,15 @@ def compare_cine(predictor: SegmentationPredictor, frames: Sequence[CardiacFrame
         together_s += time.perf_counter() - middle
         alone_s += middle - start
         worst = min(worst, worst_dice(_labels(together), _labels(alone)))
-    return CineResult(ratio=alone_s / together_s, frame_s=alone_s / len(frames), worst_dice=worst)
+        for name, answer in (("alone", alone), ("together", together)):
+            to_truth[name] += dice_per_structure(_labels(answer), frame.labels).values()
+    return CineResult(
+        ratio=alone_s / together_s,
+        frame_s=alone_s / len(frames),
+        worst_dice=worst,
+        dice_alone=float(np.nanmean(to_truth["alone"])),
+        dice_together=float(np.nanmean(to_truth["together"])),
+    )
 
 
 def worst_dice(ours: LabelMap, reference: LabelMap) -> float:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from components.models.sliding_window import Shown
 from components.models.still_windows import StillRule, StillWindows, block_means
 from components.models.window_grid import WindowGrid
 from components.volume.geometry import Geometry
@@ -8,7 +9,9 @@ from components.volume.volume import Volume
 
 GRID = Geometry.axis_aligned((16, 16, 64), (2.0, 2.0, 2.0))
 WINDOWS = WindowGrid.over(GRID.shape, patch=(16, 16, 16), stride=8)  # five along x, at 0, 12, 24, 36, 48
-NOTHING = np.zeros(GRID.shape, dtype=np.uint8)
+NOTHING = Shown(
+    labels=np.zeros(GRID.shape, dtype=np.uint8), members=np.zeros((0, *GRID.shape), dtype=np.uint8)
+)
 
 
 def frame(change_hu: int = 0, at: tuple[slice, slice, slice] = np.s_[0:4, 0:4, 60:64]) -> Volume:
@@ -17,10 +20,10 @@ def frame(change_hu: int = 0, at: tuple[slice, slice, slice] = np.s_[0:4, 0:4, 6
     return Volume(voxels_hu=hu, geometry=GRID)
 
 
-def after_first(rule: StillRule, labels: np.ndarray) -> StillWindows:
+def after_first(rule: StillRule) -> StillWindows:
     still = StillWindows(rule=rule)
     assert still.skip(frame(), WINDOWS) == frozenset()
-    still.learn(frame(), WINDOWS, (), labels, embeddings(0.0))
+    still.learn(frame(), WINDOWS, (), NOTHING, embeddings(0.0))
     return still
 
 
@@ -37,27 +40,8 @@ def test_block_means_are_those_of_each_block(shape: tuple[int, int, int]) -> Non
         assert means[z, y, x] == pytest.approx(block.mean(), abs=1e-3)
 
 
-@pytest.mark.parametrize(("margin_mm", "skipped"), [(2.0, {1, 2, 3, 4}), (10.0, {2, 3, 4}), (40.0, {3, 4})])
-def test_windows_near_a_structure_are_run(margin_mm: float, skipped: set[int]) -> None:
-    labels = NOTHING.copy()
-    labels[8, 8, 7] = 1  # in the block from 4 to 7; window 1 begins at 12, window 2 at 24
-    rule = StillRule(margin_mm=margin_mm, speck_ml=0.0)
-    assert after_first(rule, labels).skip(frame(), WINDOWS) == skipped
-
-
-def test_a_speck_is_no_structure_and_a_group_of_blocks_is_measured_together() -> None:
-    labels = NOTHING.copy()
-    labels[8, 8, 7] = 1  # 0.008 ml
-    assert after_first(StillRule(), labels).skip(frame(), WINDOWS) == {0, 1, 2, 3, 4}
-    labels[4:12, 4:12, 6:9] = 1  # 192 voxels in touching blocks: 1.5 ml, and each block less than 1 ml
-    assert 0 not in after_first(StillRule(), labels).skip(frame(), WINDOWS)
-    apart = NOTHING.copy()
-    apart[0:4, 0:4, [0, 20, 40]] = 1  # three specks of 0.13 ml that do not touch
-    assert after_first(StillRule(), apart).skip(frame(), WINDOWS) == {0, 1, 2, 3, 4}
-
-
 def test_a_change_is_seen_in_the_block_it_fills_and_adds_up() -> None:
-    still = after_first(StillRule(change_hu=40.0), NOTHING)
+    still = after_first(StillRule(change_hu=40.0))
     assert still.skip(frame(39), WINDOWS) == {0, 1, 2, 3, 4}
     still.learn(frame(39), WINDOWS, {0, 1, 2, 3, 4}, NOTHING, {})
     assert still.skip(frame(41), WINDOWS) == {0, 1, 2, 3}
@@ -75,8 +59,18 @@ def test_every_fifth_frame_is_full_and_a_frame_that_failed_does_not_count() -> N
 
 
 def test_skipped_windows_keep_their_embedding() -> None:
-    still = after_first(StillRule(), NOTHING)
+    still = after_first(StillRule())
     skipped = still.skip(frame(500), WINDOWS)
     assert skipped == {0, 1, 2, 3}
     embedding = still.learn(frame(500), WINDOWS, skipped, NOTHING, {4: np.full(2, 10.0, dtype=np.float32)})
     np.testing.assert_allclose(embedding, [2.0, 2.0])
+
+
+def test_what_was_shown_is_that_of_the_last_frame_and_of_no_other_grid() -> None:
+    still = after_first(StillRule())
+    assert still.shown is NOTHING
+    other = Geometry.axis_aligned((16, 16, 80), (2.0, 2.0, 2.0))
+    wider = WindowGrid.over(other.shape, patch=(16, 16, 16), stride=8)
+    voxels = np.full(other.shape, 100, dtype=np.int16)
+    assert still.skip(Volume(voxels_hu=voxels, geometry=other), wider) == frozenset()
+    assert still.shown is None
