@@ -23,12 +23,8 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# In two parts, so that no process lives through both: native libraries of both in one have crashed it.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup --max-worker-restart=0 --durations=10
-
 test: install
-	$(PYTEST) --ignore=tests/pipelines
-	$(PYTEST) tests/pipelines
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup --max-worker-restart=0 --durations=15
 
 demo: install
 	$(BIN)/ctloop demo --seed $(SEED)

@@ -37,7 +37,9 @@ _LABELS = blosc2.CParams(
 )
 _OPEN_FILES = 64  # kept per process, so that a crop need not read the file's index again
 _READING = blosc2.DParams(nthreads=1)
-_ONE_AT_A_TIME = threading.RLock()  # teachers label frames in threads, and blosc2 promises nothing to those
+_ONE_AT_A_TIME = (
+    threading.RLock()
+)  # a kept handle has one decompression context, and teachers work in threads
 
 
 def save_volume(path: Path, volume: Volume) -> None:

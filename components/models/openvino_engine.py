@@ -7,11 +7,13 @@ cores), so nothing is cached on disk.
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Literal
 
 import torch
@@ -42,7 +44,6 @@ class _Judged(nn.Module):
 class OpenVinoSegmenter:
     """``(1, 1, z, y, x)`` float32 → ``WindowScores``, in buffers that the thread's next call overwrites."""
 
-    core: Any
     model: Any
     precision: Literal["float32", "bfloat16"]
     threads: int
@@ -55,10 +56,7 @@ class OpenVinoSegmenter:
         network: nn.Module, *, stride: int, precision: Literal["float32", "bfloat16"]
     ) -> OpenVinoSegmenter:
         """Trace ``network``; whatever OpenVINO raises where it is missing or cannot."""
-        # OpenVINO reports to its maker through a package that it works without.
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-        import openvino as ov
-
+        ov = _openvino()
         side = 2 * stride
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of branches that are traced one way, as is intended
@@ -67,9 +65,7 @@ class OpenVinoSegmenter:
                 example_input=torch.rand(2, 1, side, side, side),
                 input=[-1, 1, -1, -1, -1],
             )
-        return OpenVinoSegmenter(
-            core=ov.Core(), model=model, precision=precision, threads=torch.get_num_threads()
-        )
+        return OpenVinoSegmenter(model=model, precision=precision, threads=torch.get_num_threads())
 
     def __call__(self, x_bczyx: Tensor) -> WindowScores:
         request = self._request(tuple(x_bczyx.shape))
@@ -90,7 +86,7 @@ class OpenVinoSegmenter:
         with self._lock:
             if shape not in self._compiled:
                 self.model.reshape(list(shape))
-                self._compiled[shape] = self.core.compile_model(self.model, "CPU", self._settings())
+                self._compiled[shape] = _core().compile_model(self.model, "CPU", self._settings())
                 while len(self._compiled) > _KEPT_SIZES:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(shape)
@@ -104,3 +100,22 @@ class OpenVinoSegmenter:
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # cores belong to others too
         }
+
+
+def _openvino() -> ModuleType:
+    """Without the package through which it reports to its maker; it works without."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+@functools.cache
+def _core() -> Any:
+    """One for the life of the process.
+
+    Its CPU plugin (2026.4) gives the thread that loads it a signal stack, and frees that when it goes; a second
+    plugin then puts the freed one back, and the next signal that Python handles (a child that ends) kills the
+    process without a word.
+    """
+    return _openvino().Core()

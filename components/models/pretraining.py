@@ -122,7 +122,7 @@ def pretrain_encoder(
         epochs=plan.pretrain_epochs,
         seed=plan.seed,
         checkpoint=checkpoints / "pretrain.ckpt",
-        precision=plan.precision,
+        precision=plan.used_precision,
         devices=plan.devices,
         on_epoch=on_epoch,
     )

@@ -63,7 +63,7 @@ def train_classification(
         epochs=plan.epochs,
         seed=plan.seed,
         checkpoint=checkpoints / "classifier.ckpt",
-        precision=plan.precision,
+        precision=plan.used_precision,
         on_epoch=on_epoch,
     )
     return network.cpu(), {"classifier": curve}

@@ -102,7 +102,7 @@ class TrainingSteps:
             epochs=epochs,
             seed=plan.seed,
             checkpoint=self.checkpoints / f"{number}-{name}.ckpt",
-            precision=plan.precision,
+            precision=plan.used_precision,
             devices=plan.devices,
             on_epoch=self.on_epoch,
         )

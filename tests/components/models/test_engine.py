@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 
 import pytest
@@ -51,6 +52,35 @@ def test_openvino_repeats_itself_byte_for_byte() -> None:
     first = compiled(window()).scores.clone()
     assert torch.equal(first, compiled(window()).scores)
     assert torch.equal(first, again(window()).scores)
+
+
+FORGOTTEN = """
+import faulthandler, gc, signal, subprocess, sys
+import torch
+from components.models.openvino_engine import OpenVinoSegmenter
+from components.models.unet import UNet
+from components.models.unet_config import UNetConfig
+
+def used():
+    network = UNet(UNetConfig(classes=3, widths=(8, 16))).eval()
+    segmenter = OpenVinoSegmenter.convert(network, stride=4, precision="float32")
+    segmenter(torch.rand(1, 1, 8, 8, 8))
+    return segmenter
+
+faulthandler.enable()
+signal.signal(signal.SIGCHLD, lambda *_: print("a child ended"))
+first, second = used(), used()
+del first
+gc.collect()
+del second
+gc.collect()
+subprocess.run([sys.executable, "-c", "pass"])
+"""
+
+
+def test_a_process_that_forgot_its_segmenters_still_takes_signals() -> None:
+    done = subprocess.run([sys.executable, "-c", FORGOTTEN], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "a child ended\n"), done.stderr
 
 
 def test_telemetry_stays_hidden() -> None:

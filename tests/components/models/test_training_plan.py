@@ -30,3 +30,13 @@ def test_the_average_remembers_a_share_of_the_training() -> None:
 def test_chest_scans_are_changed_as_before() -> None:
     chest = ClassificationPlan().augmentation
     assert (chest.curve, chest.kernel, chest.low_resolution) == (0.0, 0.0, 0.0)
+
+
+def test_tiny_networks_are_trained_in_float32_unless_someone_insists() -> None:
+    assert SegmentationPlan().used_precision == "auto"
+    tiny = SegmentationPlan(widths=(4, 8), stem_stride=1)
+    shallow = SegmentationPlan(patch=(32, 32, 32))  # two voxels a side at the deepest of four levels
+    assert [plan.used_precision for plan in (tiny, shallow)] == ["float32", "float32"]
+    assert SegmentationPlan(widths=(4, 8), precision="bfloat16").used_precision == "bfloat16"
+    assert ClassificationPlan().used_precision == "auto"
+    assert ClassificationPlan(widths=(12, 24)).used_precision == "float32"
