@@ -13,7 +13,6 @@ import threading
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any, Literal
 
 import torch
@@ -102,7 +101,7 @@ class OpenVinoSegmenter:
         }
 
 
-def _openvino() -> ModuleType:
+def _openvino() -> Any:
     """Without the package through which it reports to its maker; it works without."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
