@@ -262,7 +262,7 @@ def _figure(claims: Sequence[Claim], rows: Sequence[Mapping[str, Any]]) -> Figur
     bars = axes.barh(["tight view", "wide view"], cines, color=COLOURS[0])
     axes.bar_label(bars, fmt="%.2f×", padding=2, fontsize=8)
     axes.axvline(1.0, color="black", linewidth=0.8)
-    axes.set_title("cine as one call, speed over frame by frame", fontsize=10)
+    axes.set_title("cine, speed over its frames", fontsize=10)
     axes.margins(x=0.2)
     held = sum(claim.holds for claim in claims)
     figure.suptitle(f"Inference: {held} of {len(claims)} claims hold", fontsize=11)
