@@ -110,7 +110,10 @@ def _calibrate(
     findings = [name for name in predictor.label_names if name in truth.columns]
     said = [predictor.predict(load(str(frame))).probabilities for frame in chosen["frame_id"]]
     known = truth.reindex(chosen["case_id"])[findings].to_numpy(np.float64)
-    return calibrate(findings, known, probabilities_of(findings, said), seen_in_training=True)
+    return calibrate(
+        findings, known, probabilities_of(findings, said),
+        seen_in_training=True, rule=params.threshold_rule, target=params.threshold_target,
+    )  # fmt: skip
 
 
 def _with_calibration(predictor: Any, fit: CalibrationFit) -> Predictor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from components.errors import ParameterError
+from components.metrics.thresholding import ThresholdRule
 from components.operations.evaluation import IntervalParams
 from components.operations.segmentation_frames import SURFACE_TOLERANCE_MM
 
@@ -14,6 +15,7 @@ class EvaluateParams:
     """Intervals come from ``draws`` resamples of patients with ``seed``, at ``level``.
 
     ``calibration_cases``: at most so many training cases set temperatures and thresholds (classification).
+    ``threshold_rule``, ``threshold_target``: when a finding is called present, see ``chosen_threshold``.
     ``surface_tolerance_mm``: structure (``*``: every other) → how far apart surfaces may lie and still agree.
     """
 
@@ -21,13 +23,16 @@ class EvaluateParams:
     draws: int
     level: float
     calibration_cases: int
+    threshold_rule: ThresholdRule = "f1"
+    threshold_target: float = 0.9
     surface_tolerance_mm: dict[str, float] = field(default_factory=lambda: dict(SURFACE_TOLERANCE_MM))
 
     def __post_init__(self) -> None:
         tolerances = all(value >= 0 for value in self.surface_tolerance_mm.values())
-        if not (self.draws >= 1 and 0 < self.level < 1 and self.calibration_cases >= 0 and tolerances):
+        shares = 0 < self.level < 1 and 0 < self.threshold_target <= 1
+        if not (self.draws >= 1 and shares and self.calibration_cases >= 0 and tolerances):
             raise ParameterError(
-                expected="draws >= 1, 0 < level < 1, calibration_cases >= 0, tolerances >= 0",
+                expected="draws >= 1, 0 < level < 1, 0 < threshold_target <= 1, calibration_cases and tolerances >= 0",
                 got=str(self),
                 hint="the shipped section `evaluate` of params.yaml",
             )

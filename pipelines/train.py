@@ -98,8 +98,8 @@ def _train_classification(workspace: Workspace) -> None:
 
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
     data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
-
-    start = workspace.root / params.plan.start if params.plan.start else None
+    file = params.plan.start or params.plan.imagenet
+    start = workspace.root / file if file else None
 
     def run(checkpoints: Path, log: TrainingLog) -> Trained:
         network, curves = train_classification(

@@ -32,7 +32,7 @@ from components.adapters.bundle_config import (
 from components.adapters.bundle_content import open_trusted
 from components.adapters.bundle_scripts import BundleScripts, scripts_of
 from components.adapters.ras_affine import ras_affine
-from components.errors import TeacherError
+from components.errors import InputError, TeacherError
 from components.models.teacher_labels import BACKGROUND, TeacherLabels
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
@@ -175,26 +175,13 @@ def _composed(transforms: Any) -> Any:
 
 
 def _load_weights(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """A state dict, perhaps below one of ``keys``; never unpickles code."""
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return dict(load_file(path))
-    import pickle
-
-    import torch
+    """A state dict, perhaps below one of ``keys``, or below MONAI's own names for it; never unpickles code."""
+    from components.models.plain_tensors import read_tensors
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise TeacherError(
-            expected=f"plain tensors in {path.name}",
-            got="a pickle with code in it",
-            hint="saving its state_dict as safetensors",
-        ) from error
-    # MONAI's CheckpointSaver writes {"model": state_dict}
-    nested = (state.get(key) for key in (*keys, "model", "state_dict", "network"))
-    return dict(next((found for found in nested if isinstance(found, dict)), state))
+        return dict(read_tensors(path, (*keys, "model", "state_dict", "network")))
+    except InputError as error:
+        raise TeacherError(expected=error.expected, got=error.got, hint=error.hint) from error
 
 
 def _infer(parts: _Parts, volume: Volume) -> npt.NDArray[np.generic]:

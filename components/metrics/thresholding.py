@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from components.metrics.weighting import Array, known, ratio
+
+ThresholdRule = Literal["f1", "sensitivity", "specificity"]
 
 
 def f1(truth: Array, probability: Array, threshold: float, weight: Array | None = None) -> Array:
@@ -18,18 +22,34 @@ def f1(truth: Array, probability: Array, threshold: float, weight: Array | None 
     return ratio(2.0 * true_positive, weight @ called + weight @ truth)
 
 
-def best_f1_threshold(truth: Array, probability: Array, *, default: float = 0.5) -> float:
-    """The threshold of highest F1, in the middle of the gap below its last positive call.
+def chosen_threshold(
+    truth: Array, probability: Array, rule: ThresholdRule, target: float = 0.9, *, default: float = 0.5
+) -> float:
+    """Where to call a finding present, by ``rule``:
 
-    ``default`` when both classes are not present. Of equal thresholds the one nearest to ``default`` wins.
+    ``f1``: of highest F1; of equal ones the nearest to ``default``. ``sensitivity``: the highest that still reaches
+    ``target``. ``specificity``: the lowest that does. In the middle of the gap between two probabilities, so that
+    neither lies on it; ``default`` when not both classes are known.
     """
     truth = np.asarray(truth, dtype=np.float64)
     chosen = ~np.isnan(truth)
     truth, probability = truth[chosen], np.asarray(probability, dtype=np.float64)[chosen]
     if np.unique(truth).size < 2:
         return default
+    cuts = _cuts(probability)
+    called = probability[None] >= cuts[:, None]
+    if rule == "f1":
+        scores = np.array([float(f1(truth, probability, cut)) for cut in cuts])
+        best = cuts[scores >= scores.max() - 1e-12]
+        return float(best[np.argmin(np.abs(best - default))])
+    if rule == "sensitivity":
+        reached = called[:, truth == 1].mean(axis=1) >= target - 1e-12
+        return float(cuts[reached].max())  # the lowest cut calls all of them
+    reached = (~called[:, truth == 0]).mean(axis=1) >= target - 1e-12
+    return float(cuts[reached].min())  # the highest calls none
+
+
+def _cuts(probability: Array) -> Array:
+    """Rising: one that calls everything, one in each gap, one above the highest probability."""
     values = np.unique(probability)
-    cuts = np.concatenate([values[:1], 0.5 * (values[1:] + values[:-1])])
-    scores = np.array([float(f1(truth, probability, cut)) for cut in cuts])
-    best = cuts[scores >= scores.max() - 1e-12]
-    return float(best[np.argmin(np.abs(best - default))])
+    return np.concatenate([values[:1], 0.5 * (values[1:] + values[:-1]), [0.5 * (values[-1] + 1.0) + 1e-9]])

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from components.cohort.task import Task
 from components.models.centre_crop import centre_crop, real_tokens
-from components.models.ct_scroll import CTScrollConfig
+from components.models.ct_scroll import CTScroll, CTScrollConfig
 from components.models.description import ModelDescription
 from components.models.prediction import FramePrediction
+from components.models.scroll_engine import ScrollEngine, choose_scroll_engine
+from components.models.training_plan import Precision
 from components.scorecard.uncertainty import binary_entropy_bits
 from components.volume.canonical import canonical_geometry
 from components.volume.resample import AIR_HU, resample
@@ -45,10 +47,11 @@ class Calibration:
 class ClassificationPredictor:
     """A ``Predictor`` for a ``CTScroll``; see ``components.models.prediction``."""
 
-    network: nn.Module
+    network: CTScroll
     description: ModelDescription
     device: torch.device
     calibration: Calibration
+    precision: Precision = "auto"
 
     @property
     def task(self) -> Task:
@@ -62,6 +65,12 @@ class ClassificationPredictor:
     def thresholds(self) -> dict[str, float]:
         """Finding → the probability from which it is called present."""
         return dict(self.calibration.thresholds)
+
+    @cached_property
+    def engine(self) -> ScrollEngine:
+        """Made when first needed."""
+        shape = self.description.input.shape
+        return choose_scroll_engine(self.network, shape, device=self.device, precision=self.precision)
 
     def predict(self, volume: Volume) -> FramePrediction:
         """Calibrated probabilities; uncertainty is their mean binary entropy in bits."""
@@ -86,5 +95,5 @@ class ClassificationPredictor:
         with torch.inference_mode():
             image = torch.from_numpy(unit[None]).to(self.device)
             valid = torch.from_numpy(real_tokens(real, per_token)[None]).to(self.device)
-            logits, embedding = self.network(image, valid)
+            logits, embedding = self.engine.run(image, valid)
         return logits[0].double().cpu().numpy(), embedding[0].float().cpu().numpy()

@@ -7,7 +7,9 @@ Shapes: b batch, t triplets (inferior → superior), d features, h w in-plane, l
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,7 @@ from torch.nn import functional
 
 from components.errors import ParameterError
 from components.models.slice_backbone import slice_backbone
+from components.models.slice_features import freeze_statistics, pooled_features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,10 @@ class CTScrollConfig:
         token_dropout, attention_dropout, classifier_dropout: probabilities in training.
         rows_right_left: image rows run along x (right → left) instead of y, as in the published weights.
         mask_padding: leave padding slices out of attention and pooling; off in the published weights.
-        tokens_at_once: triplets per pass of the backbone at inference (0 = all); bounds the memory.
+        tokens_at_once: triplets per pass of the backbone (0 = all); bounds the memory, see ``slice_features``.
+        frozen_statistics: in training too, batch norm uses its stored statistics: for a backbone that starts from
+            trained weights. Off, as published, it computes them over all triplets of the step.
+        recompute: in training, activations are computed again in the backward pass instead of kept.
     """
 
     labels: int
@@ -52,6 +58,8 @@ class CTScrollConfig:
     rows_right_left: bool = False
     mask_padding: bool = True
     tokens_at_once: int = 0
+    frozen_statistics: bool = False
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         sizes = (self.labels, self.slices_per_token, self.window, self.hidden, self.depth, *self.widths)
@@ -86,16 +94,25 @@ class CTScroll(nn.Module):
             nn.Linear(config.hidden, config.labels),
         )
 
+    def train(self, mode: bool = True) -> CTScroll:
+        """As any module, but frozen statistics stay so."""
+        super().train(mode)
+        if self.config.frozen_statistics:
+            freeze_statistics(self.features)
+        return self
+
     def forward(self, x_bzyx: Tensor, valid_bt: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``valid_bt`` False marks triplets of padding, which then change nothing; ``None`` = all count."""
-        valid_bt = valid_bt if self.config.mask_padding else None
-        tokens_btd = self._tokens(x_bzyx)
-        for block in self.blocks:
-            tokens_btd = block(tokens_btd, valid_bt)
-        pooled_bd = _mean(self.norm_out(tokens_btd), valid_bt)
-        return self.classifier(pooled_bd), pooled_bd
+        pooled_nf = pooled_features(
+            self.features,
+            self.triplets(x_bzyx),
+            at_once=self.config.tokens_at_once,
+            recompute=self.config.recompute,
+        )
+        return self.judge(pooled_nf.reshape(len(x_bzyx), -1, pooled_nf.shape[1]), valid_bt)
 
-    def _tokens(self, x_bzyx: Tensor) -> Tensor:
+    def triplets(self, x_bzyx: Tensor) -> Tensor:
+        """``(b · t, slices, h, w)``: what the backbone sees."""
         b, z, _, _ = x_bzyx.shape
         n = self.config.slices_per_token
         if z % n:
@@ -103,12 +120,16 @@ class CTScroll(nn.Module):
                 expected=f"a multiple of {n} slices", got=str(z), hint="padding with air to the next multiple"
             )
         images = x_bzyx.transpose(2, 3) if self.config.rows_right_left else x_bzyx
-        images = images.reshape(b * z // n, n, *images.shape[2:])
-        at_once = self.config.tokens_at_once
-        parts = torch.split(images, at_once if at_once and not self.training else len(images))
-        pooled = torch.cat([self.features(part).mean(dim=(2, 3)) for part in parts])
-        tokens: Tensor = self.projection(pooled)
-        return tokens.reshape(b, z // n, -1)
+        return images.reshape(b * z // n, n, *images.shape[2:])
+
+    def judge(self, pooled_btf: Tensor, valid_bt: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Pooled features of the triplets → as ``forward``."""
+        valid_bt = valid_bt if self.config.mask_padding else None
+        tokens_btd = self.projection(pooled_btf)
+        for block in self.blocks:
+            tokens_btd = block(tokens_btd, valid_bt)
+        pooled_bd = _mean(self.norm_out(tokens_btd), valid_bt)
+        return self.classifier(pooled_bd), pooled_bd
 
 
 class _ScrollBlock(nn.Module):
@@ -166,6 +187,30 @@ class _AttentionBlock(nn.Module):
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(b, t, d))
         return out
+
+
+class PublishedCTScroll(nn.Module):
+    """The published computation: input ``(b, 1, z, x, y)`` in window units → logits ``(b, l)``.
+
+    Axes as in the authors' files: inferior → superior, right → left, anterior → posterior.
+    """
+
+    def __init__(self, config: CTScrollConfig = PUBLISHED) -> None:
+        super().__init__()
+        self.network = CTScroll(dataclasses.replace(config, rows_right_left=False))
+
+    def forward(self, x_bczxy: Tensor) -> Tensor:
+        logits_bl: Tensor = self.network(x_bczxy[:, 0])[0]
+        return logits_bl
+
+
+def from_published(path: Path, config: CTScrollConfig = PUBLISHED) -> PublishedCTScroll:
+    """The authors' checkpoint at ``path`` as a module in evaluation mode; see ``published_weights``."""
+    from components.models.published_weights import load_published
+
+    module = PublishedCTScroll(config)
+    load_published(module.network, path)
+    return module.eval()
 
 
 def local_mask(tokens: int, window: int) -> Tensor:

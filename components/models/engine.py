@@ -10,17 +10,16 @@ import functools
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from components.models.native_bfloat16 import native_bfloat16
+from components.models.openvino_core import Number
 from components.models.openvino_engine import OpenVinoSegmenter
 from components.models.sliding_window import WindowScores, hard
 from components.models.training_plan import Precision
 
-Number = Literal["float32", "bfloat16"]
 Run = Callable[[Tensor], WindowScores]
 
 # Largest change of any class's probability in the probe. bfloat16 keeps 8 bits: logits of 10 move by 0.04.

@@ -7,20 +7,18 @@ cores), so nothing is cached on disk.
 
 from __future__ import annotations
 
-import functools
-import sys
 import threading
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from components.models.openvino_core import Number, core, openvino, settings
 from components.models.sliding_window import WindowScores
 
-_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
 _KEPT_SIZES = 4  # compiled models hold buffers of their own
 
 
@@ -44,18 +42,16 @@ class OpenVinoSegmenter:
     """``(1, 1, z, y, x)`` float32 → ``WindowScores``, in buffers that the thread's next call overwrites."""
 
     model: Any
-    precision: Literal["float32", "bfloat16"]
+    precision: Number
     threads: int
     _compiled: OrderedDict[tuple[int, ...], Any] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _own: threading.local = field(default_factory=threading.local)
 
     @staticmethod
-    def convert(
-        network: nn.Module, *, stride: int, precision: Literal["float32", "bfloat16"]
-    ) -> OpenVinoSegmenter:
+    def convert(network: nn.Module, *, stride: int, precision: Number) -> OpenVinoSegmenter:
         """Trace ``network``; whatever OpenVINO raises where it is missing or cannot."""
-        ov = _openvino()
+        ov = openvino()
         side = 2 * stride
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of branches that are traced one way, as is intended
@@ -85,36 +81,10 @@ class OpenVinoSegmenter:
         with self._lock:
             if shape not in self._compiled:
                 self.model.reshape(list(shape))
-                self._compiled[shape] = _core().compile_model(self.model, "CPU", self._settings())
+                self._compiled[shape] = core().compile_model(
+                    self.model, "CPU", settings(self.precision, self.threads)
+                )
                 while len(self._compiled) > _KEPT_SIZES:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(shape)
             return self._compiled[shape]
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "INFERENCE_PRECISION_HINT": _PRECISION[self.precision],
-            "INFERENCE_NUM_THREADS": self.threads,
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,  # cores belong to others too
-        }
-
-
-def _openvino() -> Any:
-    """Without the package through which it reports to its maker; it works without."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
-
-
-@functools.cache
-def _core() -> Any:
-    """One for the life of the process.
-
-    Its CPU plugin (2026.4) gives the thread that loads it a signal stack, and frees that when it goes; a second
-    plugin then puts the freed one back, and the next signal that Python handles (a child that ends) kills the
-    process without a word.
-    """
-    return _openvino().Core()

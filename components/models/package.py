@@ -97,6 +97,7 @@ def load_predictor(folder: Path, *, device: str = "auto") -> SegmentationPredict
     network = network.to(where)
     if description.task == "segmentation":
         return SegmentationPredictor(network=network, description=description, device=where)
+    assert isinstance(network, CTScroll)
     calibration = _calibration(folder, description.label_names)
     return ClassificationPredictor(
         network=network, description=description, device=where, calibration=calibration

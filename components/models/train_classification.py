@@ -16,6 +16,7 @@ from components.models.description import InputContract, ModelDescription
 from components.models.findings_loss import positive_weights
 from components.models.fit import OnEpoch, batches, fit, seeded
 from components.models.labeled import LabeledScan
+from components.models.published_weights import load_imagenet
 from components.models.scans import ScanDataset
 from components.models.starting_weights import load_start
 from components.models.training_plan import ClassificationPlan
@@ -37,7 +38,7 @@ def train_classification(
         plan: see ``ClassificationPlan``.
         names: of the findings, in the order of ``LabeledScan.findings``.
         checkpoints: folder of this very run (the caller names it by inputs and parameters).
-        start: starting weights, see ``starting_weights``.
+        start: the file that ``plan.start`` or ``plan.imagenet`` names.
         on_epoch: called with (step, epoch, loss).
 
     Raises ``StateError`` without scans.
@@ -46,7 +47,9 @@ def train_classification(
         raise StateError(expected="training scans with findings", got="none", hint="importing labels")
     findings = np.stack([scan.findings for scan in scans])
     network = seeded(lambda: CTScroll(scroll_config(plan, findings.shape[1])), plan.seed)
-    if start is not None:
+    if start is not None and plan.imagenet:
+        load_imagenet(network, start)
+    elif start is not None:
         load_start(start, network, names)
     loader = batches(ScanDataset(scans, plan), batch_size=plan.batch_size, workers=plan.workers)
     module = ClassificationModule(

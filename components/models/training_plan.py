@@ -169,6 +169,7 @@ class ClassificationPlan:
         slices_per_token … classifier_dropout: see ``CTScrollConfig``.
         positive_weight_cap: positives of a rare finding weigh negatives / positives, at most this; 1 = off.
         start: file of starting weights, relative to the workspace; ``None`` starts at random.
+        imagenet: instead, an ImageNet ResNet-18 file for the backbone alone.
     """
 
     seed: int = 0
@@ -190,6 +191,7 @@ class ClassificationPlan:
     weight_decay: float = 1e-2
     positive_weight_cap: float = 1.0
     start: str | None = None
+    imagenet: str | None = None
     weights: LabelWeights = LabelWeights()
     augmentation: Augmentation = Augmentation(
         scale=0.08,
@@ -202,6 +204,10 @@ class ClassificationPlan:
     )
     precision: Precision = "auto"
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.start and self.imagenet:
+            raise _out_of_range("start or imagenet", "both")
 
     @property
     def used_precision(self) -> Precision:

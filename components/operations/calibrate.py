@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from components.metrics.calibration import fit_temperature, temper
-from components.metrics.thresholding import best_f1_threshold
+from components.metrics.thresholding import ThresholdRule, chosen_threshold
 from components.metrics.weighting import Array
 
 
@@ -27,6 +27,7 @@ class CalibrationFit:
     negatives: dict[str, int]
     cases: int
     source: str
+    rule: str
 
     def as_json(self) -> dict[str, Any]:
         """The content of calibration.json."""
@@ -37,6 +38,7 @@ class CalibrationFit:
             "negatives": self.negatives,
             "cases": self.cases,
             "source": self.source,
+            "rule": self.rule,
         }
 
 
@@ -46,6 +48,8 @@ def calibrate(
     probability_nk: Array,
     *,
     seen_in_training: bool,
+    rule: ThresholdRule = "f1",
+    target: float = 0.9,
     min_per_class: int = 5,
 ) -> CalibrationFit:
     """Fit each finding apart; one with fewer than ``min_per_class`` cases of a class keeps 1 and 0.5.
@@ -54,6 +58,7 @@ def calibrate(
         truth_nk: ``(cases, findings)``, NaN = unknown.
         probability_nk: the same shape, not calibrated.
         seen_in_training: whether the model was trained on these cases.
+        rule, target: of the thresholds, see ``chosen_threshold``.
     """
     temperature, thresholds, positives, negatives = {}, {}, {}, {}
     bounds = (1.0, 4.0) if seen_in_training else (0.25, 4.0)
@@ -63,7 +68,8 @@ def calibrate(
         enough = min(positives[name], negatives[name]) >= min_per_class
         fitted = fit_temperature(truth, probability, bounds=bounds) if enough else 1.0
         temperature[name] = round(fitted, 6)
-        level = best_f1_threshold(truth, temper(probability, temperature[name])) if enough else 0.5
+        tempered = temper(probability, temperature[name])
+        level = chosen_threshold(truth, tempered, rule, target) if enough else 0.5
         thresholds[name] = round(level, 6)
     return CalibrationFit(
         temperature=temperature,
@@ -72,4 +78,5 @@ def calibrate(
         negatives=negatives,
         cases=len(truth_nk),
         source=f"expert labels of {'training' if seen_in_training else 'other'} patients",
+        rule="highest F1" if rule == "f1" else f"{rule} of {target:g}",
     )

@@ -20,8 +20,8 @@ import numpy as np
 
 from components.cohort.structures import HEART_LABELS
 from components.metrics.overlap import dice_per_structure
-from components.models.engine import Number
 from components.models.native_bfloat16 import native_bfloat16
+from components.models.openvino_core import Number
 from components.models.training_plan import Augmentation, SegmentationPlan
 from components.phantom.cardiac import TEN_PHASES
 from components.scorecard.temporal_smoothing import TemporalSmoothing

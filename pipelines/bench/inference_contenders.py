@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from components.models.engine import Number
+from components.models.openvino_core import Number
 from components.volume.volume import Volume
 from components.volume.window import window_to_unit
 from pipelines.bench.inference_network import Trained

@@ -30,6 +30,36 @@ def register(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonO
     show(version, as_json, f"{version.name} version {version.version}, package {version.package_hash[:12]}")
 
 
+@writes("ctloop import-weights")
+def import_weights(
+    layout: Annotated[str, typer.Argument(help="ct-scroll: the authors' checkpoint")],
+    file: Annotated[Path, typer.Argument(help=".pth or .safetensors; nothing in it is run")],
+    thresholds: Annotated[
+        Path | None, typer.Option(help="the JSON published beside it; 0.5 for every finding unless given")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register weights that others trained, as challenger.
+
+    Example: `ctloop import-weights ct-scroll ct_scroll.pth --thresholds thresholds.json`
+    """
+    from components.errors import ParameterError
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.import_weights import import_ct_scroll
+
+    if layout != "ct-scroll":
+        raise ParameterError(
+            expected="ct-scroll", got=repr(layout), hint="`ctloop import-weights ct-scroll FILE`"
+        )
+    services = services_at(workspace)
+    version = import_ct_scroll(
+        services.workspace, file, thresholds=thresholds, registry=services.registry, ledger=services.store,
+        name=MODEL_NAMES["classification"],
+    )  # fmt: skip
+    show(version, as_json, f"{version.name} version {version.version}, package {version.package_hash[:12]}")
+
+
 @writes("ctloop gate")
 def gate(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Judge the challenger against the champion. A refusal is an outcome: the exit code is 0."""

@@ -11,7 +11,7 @@ from sklearn import metrics as reference
 from components.metrics.calibration import brier, ece, fit_temperature, reliability, temper
 from components.metrics.macro import macro, per_finding
 from components.metrics.ranking import auroc, average_precision, roc_curve
-from components.metrics.thresholding import best_f1_threshold, f1
+from components.metrics.thresholding import chosen_threshold, f1
 from components.metrics.weighting import Array
 
 FORMS = ("smooth", "tied", "constant")
@@ -87,13 +87,41 @@ def test_temperature_is_found_again() -> None:
     assert fit_temperature(np.ones(5), honest[:5]) == 1.0
 
 
-def test_best_threshold_is_the_best_of_all() -> None:
+def test_the_threshold_of_highest_f1_is_the_best_of_all() -> None:
     truth, probability = sample("smooth")
-    found = best_f1_threshold(truth, probability)
+    found = chosen_threshold(truth, probability, "f1")
     best = max(reference.f1_score(truth, probability >= cut) for cut in probability)
     assert f1(truth, probability, found) == pytest.approx(best)
-    assert best_f1_threshold(np.zeros(4), np.linspace(0, 1, 4)) == 0.5
-    assert best_f1_threshold(np.array([0.0, 1.0]), np.array([0.1, 0.9])) == pytest.approx(0.5)
+    assert chosen_threshold(np.zeros(4), np.linspace(0, 1, 4), "f1") == 0.5
+    assert chosen_threshold(np.array([0.0, 1.0]), np.array([0.1, 0.9]), "f1") == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("kind", ["smooth", "tied"])
+@pytest.mark.parametrize("target", [0.5, 0.8, 0.95, 1.0])
+def test_a_threshold_reaches_its_target_and_no_better_one_does(kind: str, target: float) -> None:
+    truth, probability = sample(kind)
+    every = np.concatenate([probability, [1.01]])
+    sensitivity = {cut: reference.recall_score(truth, probability >= cut) for cut in every}
+    specificity = {cut: reference.recall_score(1 - truth, probability < cut) for cut in every}
+    found = chosen_threshold(truth, probability, "sensitivity", target)
+    assert reference.recall_score(truth, probability >= found) >= target
+    assert found <= max(cut for cut in every if sensitivity[cut] >= target)
+    assert all(
+        sensitivity[cut] < target
+        for cut in every
+        if cut > found and (probability < cut).sum() > (probability < found).sum()
+    )
+    found = chosen_threshold(truth, probability, "specificity", target)
+    assert reference.recall_score(1 - truth, probability < found) >= target
+    assert all(
+        specificity[cut] < target for cut in every if (probability < cut).sum() < (probability < found).sum()
+    )
+
+
+def test_unknown_truths_choose_no_threshold() -> None:
+    truth = np.array([0.0, 1.0, np.nan, 1.0])
+    found = chosen_threshold(truth, np.array([0.2, 0.8, 0.01, 0.6]), "sensitivity", 1.0)
+    assert found == pytest.approx(0.4)
 
 
 def test_macro_leaves_out_findings_without_both_classes() -> None:
