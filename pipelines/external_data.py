@@ -42,6 +42,12 @@ class ExternalData:
                 got="both" if self.batch else "neither",
                 hint="--source, which keeps the scans out of every training",
             )
+        if self.batch is not None and self.cases is not None:
+            raise ParameterError(
+                expected="--cases beside --source",
+                got="beside --batch, whose labels are known",
+                hint="leaving it out",
+            )
 
     @property
     def title(self) -> str:

@@ -19,6 +19,8 @@ from pipelines.prepare import prepare
 from pipelines.pseudonym_key import pseudonym_key
 from pipelines.workspace import Workspace
 
+_SCRATCH = "external-"
+
 
 @contextmanager
 def prepared_beside(
@@ -31,7 +33,11 @@ def prepared_beside(
     """
     place = source_at(source, cases)
     workspace.state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=workspace.state, prefix="external-") as scratch:
+    for left in workspace.state.glob(
+        f"{_SCRATCH}*"
+    ):  # of a run that was killed; the lease allows one at a time
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=workspace.state, prefix=_SCRATCH) as scratch:
         beside = Workspace(root=Path(scratch), state=Path(scratch) / ".ctloop")
         beside.params.parent.mkdir()
         shutil.copyfile(workspace.params, beside.params)

@@ -92,7 +92,7 @@ def explained(report: PlanReport) -> str:
 # median {_list(found.shape)} voxels of {spacing} mm along (z, y, x).
 # Structures, median ml: {ml}.
 # prepare.segmentation.spacing_mm: {wanted} {suits}.
-# Change what you like, then: ctloop plan --from {report.file.name}
+# Change what you like, then: ctloop plan --from {report.file}
 train:
   segmentation:
     plan:

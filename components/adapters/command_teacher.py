@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from components.adapters.ras_affine import geometry_from_ras
-from components.errors import GeometryError, ParameterError, TeacherError
+from components.adapters.unreadable import unusable
+from components.errors import ParameterError, TeacherError
 from components.models.teacher_labels import TeacherLabels
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
@@ -276,7 +277,6 @@ def _resident_mb(pid: int) -> float:
 def _read_nifti(path: Path, geometry: Geometry) -> npt.NDArray[Any]:
     """``(z, y, x)`` values, checked to lie on ``geometry``."""
     import nibabel
-    from nibabel.filebasedimages import ImageFileError
 
     if not path.is_file():
         raise TeacherError(expected="a result from the teacher", got="no file", hint="the teacher's log")
@@ -284,7 +284,7 @@ def _read_nifti(path: Path, geometry: Geometry) -> npt.NDArray[Any]:
         image = nibabel.load(path)
         values: npt.NDArray[Any] = np.asanyarray(image.dataobj)
         grid = geometry_from_ras(values.shape, image.affine)
-    except (OSError, EOFError, ValueError, GeometryError, ImageFileError) as error:
+    except unusable() as error:
         raise TeacherError(
             expected="a readable 3D NIfTI", got=f"{type(error).__name__}: {error}", hint="the teacher's log"
         ) from error

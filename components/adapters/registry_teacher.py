@@ -13,7 +13,7 @@ from math import prod
 
 from components.adapters.mlflow_registry import MlflowRegistry
 from components.errors import ParameterError, StateError, TeacherError
-from components.models.prediction import Predictor
+from components.models.prediction import FRAME_ERRORS, Predictor
 from components.models.teacher_labels import TeacherLabels
 from components.registry.model_reference import parse_model_reference
 from components.registry.registry import ModelVersion
@@ -36,10 +36,9 @@ class RegistryTeacher:
         """Label one frame on its native grid; see ``Teacher``."""
         try:
             predicted = self.predictor.predict(volume).labels
-        except RuntimeError as error:  # torch says so of memory, too
-            raise TeacherError(
-                expected="a prediction", got=str(error).splitlines()[0], hint="a smaller frame"
-            ) from error
+        except FRAME_ERRORS as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            raise TeacherError(expected="a prediction", got=said, hint="a smaller frame") from error
         assert predicted is not None, "a segmentation model"
         return self.labels.read(predicted.labels, volume.geometry, predicted.names)
 

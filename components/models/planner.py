@@ -92,7 +92,7 @@ def plan_training(found: Fingerprint, budget: Budget, base: SegmentationPlan) ->
     return Planned(
         plan=plan,
         peak_gb=peak_gb(plan, structures, mixed=budget.mixed),
-        step_seconds=sizes_of(plan, structures).operations / budget.operations_per_second,
+        step_seconds=_step_seconds(plan, structures, budget),
         steps=total_steps(plan),
         spacing_mm=suited_spacing(found, plan.patch),
     )
@@ -185,9 +185,12 @@ def _patched(
 
 def _steps(plan: SegmentationPlan, structures: int, budget: Budget, found: Fingerprint) -> int:
     """What the time allows, and no more than ``_VISITS`` of each frame."""
-    seconds = sizes_of(plan, structures).operations / (plan.devices * budget.operations_per_second)
-    allowed = int(_NETWORK_SHARE * budget.hours * 3600 / seconds)
+    allowed = int(_NETWORK_SHARE * budget.hours * 3600 / _step_seconds(plan, structures, budget))
     return max(1, min(allowed, math.ceil(_VISITS * found.frames / plan.batch_size)))
+
+
+def _step_seconds(plan: SegmentationPlan, structures: int, budget: Budget) -> float:
+    return sizes_of(plan, structures).operations / (plan.devices * budget.operations_per_second)
 
 
 def _with_epochs(plan: SegmentationPlan, steps: int) -> SegmentationPlan:

@@ -11,13 +11,14 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from components.models.agreement import agreed_labels
-from components.models.labeled import UNKNOWN, LabeledFrame, in_memory, sample_foreground
+from components.models.labeled import UNKNOWN, LabeledFrame, Shape, in_memory, sample_foreground
 from components.models.training_plan import SegmentationPlan
 from components.models.unet import UNet
 from components.models.whole_frame import member_labels
@@ -30,7 +31,8 @@ class Relabelled:
     """Args:
     frames: with the labels for the next round; a frame without any known structure is left out.
     changed: mean over the frames of 1 - Dice of the known structures against the labels of the round before.
-    ignored: share of the voxels that anybody calls a structure on which teacher and student disagree.
+    ignored: share of the voxels that anybody calls a structure whose label is unknown: teacher and student disagree,
+        or the teacher is silent and the student unsure.
     """
 
     frames: Sequence[LabeledFrame]
@@ -65,7 +67,8 @@ def relabel(
         ignored.append(_ignored(labels))
         foreground = sample_foreground(labels, np.random.default_rng(plan.seed))
         if foreground:
-            frames.append(dataclasses.replace(anchor, read_labels=in_memory(labels), foreground=foreground))
+            read = partial(_crop_of_file, folder / f"{anchor.frame_id}.npy")
+            frames.append(dataclasses.replace(anchor, read_labels=read, foreground=foreground))
     return Relabelled(
         frames=frames,
         changed=float(np.mean(changed)) if changed else 0.0,
@@ -95,6 +98,12 @@ def _labels(network: UNet, anchor: LabeledFrame, plan: SegmentationPlan, path: P
         os.replace(unfinished, path)
     mapped: Labels = np.load(path, mmap_mode="r", allow_pickle=False)
     return mapped
+
+
+def _crop_of_file(path: Path, corner: Shape, size: Shape) -> Labels:
+    """Opened anew each time: a map kept open holds a file descriptor, and another process would copy it whole."""
+    whole: Labels = np.load(path, mmap_mode="r", allow_pickle=False)
+    return in_memory(whole)(corner, size).copy()
 
 
 def _changed(before: Labels, now: Labels) -> float:

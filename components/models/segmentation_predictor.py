@@ -78,14 +78,14 @@ class SegmentationPredictor:
     def predict_cine(self, frames: Iterable[LoadFrame]) -> Iterator[CineAnswer]:
         """Like ``predict`` on each frame, but faster where the view is wider than the heart.
 
-        Windows in which nothing moves are not run again (``still``). Without temporal smoothing one frame is held
-        at a time, with the label maps of the one before, and positions come in order.
+        Windows in which nothing moves are not run again (``still``); one frame is held at a time, with the label
+        maps of the one before, and positions come in order. With temporal smoothing every window is run: a label
+        that was kept has no probability, and would count as certain.
         """
-        cine = _Cine(predictor=self, still=StillWindows(rule=self.still))
         smoothing = self.description.input.temporal
         if smoothing.strength == 0.0:
-            return frame_by_frame(cine.predict, frames)
-        return smoothed_cycle(cine.waiting(frames), smoothing)
+            return frame_by_frame(_Cine(predictor=self, still=StillWindows(rule=self.still)).predict, frames)
+        return smoothed_cycle(_Cine(predictor=self).waiting(frames), smoothing)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +97,8 @@ class _Cine:
 
     def predict(self, volume: Volume) -> FramePrediction:
         grid, evidence, embedding = self._see(volume, top_two=False)
-        return _prediction(self.predictor, volume.geometry, grid, evidence, embedding, evidence.shown.labels)
+        unsure = 1.0 - evidence.pairs.mean_dice()
+        return _prediction(self.predictor, volume.geometry, grid, unsure, embedding, evidence.shown.labels)
 
     def waiting(self, frames: Iterable[LoadFrame]) -> Iterator[WaitingFrame | Exception]:
         """Evidence of each frame in order, without its volume, or what it raised."""
@@ -111,7 +112,8 @@ class _Cine:
     def _wait(self, volume: Volume) -> WaitingFrame:
         grid, evidence, embedding = self._see(volume, top_two=True)
         assert evidence.top_two is not None
-        finish = partial(_prediction, self.predictor, volume.geometry, grid, evidence, embedding)
+        unsure = 1.0 - evidence.pairs.mean_dice()
+        finish = partial(_prediction, self.predictor, volume.geometry, grid, unsure, embedding)
         return WaitingFrame(evidence=evidence.top_two, grid=grid, finish=finish)
 
     def _see(
@@ -136,7 +138,7 @@ def _prediction(
     predictor: SegmentationPredictor,
     native: Geometry,
     grid: Geometry,
-    evidence: FrameEvidence,
+    uncertainty: float,
     embedding: npt.NDArray[np.float32],
     labels: Labels,
 ) -> FramePrediction:
@@ -146,7 +148,7 @@ def _prediction(
     return FramePrediction(
         labels=on_native,
         probabilities={},
-        uncertainty=1.0 - evidence.pairs.mean_dice(),
+        uncertainty=uncertainty,
         embedding=embedding,
         outputs=_volumes_ml(on_native),
     )

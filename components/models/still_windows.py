@@ -3,7 +3,8 @@
 In the frames between two full ones a window keeps the labels of the frame before if in every block of about
 ``block_mm`` that it touches the mean HU differs by at most ``change_hu`` from the frame in which it was last run.
 So a surface between tissues that differ by c HU has moved by no more than ``block_mm * change_hu / c`` across a block
-that it fills: 1.6 mm at 100 HU with the values below, which are our choice. A slow change adds up, since it is
+that it fills: 1.6 mm at 100 HU with the values below, which are our choice. What is thinner than a block and moves
+inside it leaves the mean as it is, and is seen by the next full frame only. A slow change adds up, since it is
 measured from when the window was last run, and the first frame and at least every ``full_every``-th are full. Noise
 above the threshold costs speed, never accuracy.
 """
@@ -56,11 +57,11 @@ class StillWindows:
 
     def skip(self, frame: Volume, windows: WindowGrid) -> frozenset[int]:
         """Numbers of the windows of ``frame`` that show what ``shown`` does."""
-        if len(windows) == 1 or self.of_one_frame:
-            return frozenset()
         if self._grid is None or not self._grid.matches(frame.geometry):
             self._grid, self._since_full, self.shown = frame.geometry, 0, None
             self._last_run, self._embeddings = {}, {}
+        if len(windows) == 1 or self.of_one_frame:
+            return frozenset()
         side = self._block_shape(frame.geometry)
         self._blocks = block_means(frame.voxels_hu, side)
         if self.shown is None or self._since_full >= self.rule.full_every - 1:

@@ -68,7 +68,8 @@ def train_segmentation(
         structures=structures, plan=plan, checkpoints=checkpoints, on_epoch=on_epoch, log=log, judging=judging
     )
     if plan.pretrain_epochs:
-        run.pretrain([*teaching, *pool])
+        judges = {frame.patient_id for frame in judging}  # not even their images are seen before they judge
+        run.pretrain([*teaching, *(frame for frame in pool if frame.patient_id not in judges)])
     if all(frame.provenance == "expert" for frame in teaching):
         student = run.step("experts", teaching, epochs=plan.epochs + plan.fine_tune_epochs)
         run.close(accepted=True)

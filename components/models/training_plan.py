@@ -93,7 +93,7 @@ class SegmentationPlan:
         judges: expert patients held out to accept or reject each round after the first; at most a third of them.
         tolerance: a round is rejected when their mean Dice falls by more than this.
         foreground_share: patches centred on a structure instead of anywhere.
-        learning_rate: peak of the cosine; ``fine_tune_rate`` for the last step.
+        learning_rate: peak of the schedule; ``fine_tune_rate`` for the last step.
         weights: by provenance.
         augmentation: reaches to other contrast, kernels and slice thickness, since the next scanner has them.
         recipe: schedule, deep supervision and average of the weights, of every step.

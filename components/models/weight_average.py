@@ -39,6 +39,8 @@ class WeightAverage(Callback):  # type: ignore[misc]
         torch._foreach_lerp_(list(self.average.values()), followed, 1.0 - decay)
 
     def on_fit_end(self, *_: Any) -> None:
+        if not self.average:  # nothing was trained
+            return
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
                 parameter.copy_(self.average[name])

@@ -90,6 +90,13 @@ def _gaps(case: pd.DataFrame, order: Series) -> float:
     return float(np.isnan(order).sum() + failed)
 
 
+def _either_way(
+    dice: Mapping[tuple[str, str], Mapping[str, float]], first: str, second: str
+) -> Mapping[str, float]:
+    """A smoothed cine of two frames comes last frame first."""
+    return dice.get((first, second)) or dice.get((second, first), {})
+
+
 def _neighbours(
     names: Sequence[str], order: Series, dice: Mapping[tuple[str, str], Mapping[str, float]]
 ) -> dict[str, float]:
@@ -99,7 +106,7 @@ def _neighbours(
     if len(names) == 2:
         places, following = places[:1], following[:1]
     found = [
-        dice.get((names[int(first)], names[int(second)]), {})
+        _either_way(dice, names[int(first)], names[int(second)])
         for first, second in zip(places, following, strict=True)
         if np.isfinite(first) and np.isfinite(second)
     ]

@@ -90,7 +90,8 @@ def _look(frames: Iterable[CineFrame], window_hu: tuple[float, float]) -> list[_
         largest_mm = max(n * step for n, step in zip(geometry.shape, geometry.spacing_mm, strict=True))
         slices = tuple(
             outlined_slice(
-                frame.volume, frame.predicted, frame.expert, plane=plane, index=centre[plane],
+                frame.volume, frame.predicted, frame.expert, plane=plane,
+                index=min(centre[plane], geometry.shape[plane] - 1),  # frames may differ in size
                 pixels_per_mm=_SIDE_PX / largest_mm, window_hu=window_hu,
             )
             for plane in range(len(PLANES))

@@ -68,12 +68,25 @@ def test_folder_of_masks_is_joined(tmp_path: Path) -> None:
     assert np.array_equal(teacher.label(frame).labels, frame.voxels_hu > 0)
 
 
+# in the middle of a compressed stream, and in the header's code of the data type
+CUT = """
+import gzip
+raw = bytearray(gzip.open(sys.argv[2]).read())
+raw[70:72] = b"\\xff\\x7f"
+gzip.open(sys.argv[2], "wb").write(raw)
+"""
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
         ("pass", "no file"),
         ("sys.exit(3)", "got 3"),
         ("open(sys.argv[2], 'w').write('x')", "readable 3D NIfTI"),
+        (
+            SAVE.format(what="(data > 0)", affine="image.affine", path="sys.argv[2]") + CUT,
+            "readable 3D NIfTI",
+        ),
         (SAVE.format(what="(data > 0)", affine="np.eye(4)", path="sys.argv[2]"), "frame's grid"),
         (SAVE.format(what="(data > 0)[1:]", affine="image.affine", path="sys.argv[2]"), "frame's grid"),
         (

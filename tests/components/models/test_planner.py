@@ -77,6 +77,13 @@ def test_devices_share_the_batch_and_each_has_the_memory() -> None:
     assert two.batch_size == 2 * one.batch_size
 
 
+def test_the_time_of_a_step_is_that_of_all_devices() -> None:
+    found = plan_training(HEART, BUDGET, SegmentationPlan(batch_size=2, devices=2))
+    operations = sizes_of(found.plan, 7).operations
+    assert found.step_seconds == pytest.approx(operations / (2 * BUDGET.operations_per_second))
+    assert found.steps * found.step_seconds <= BUDGET.hours * 3600
+
+
 def test_too_little_memory_is_said() -> None:
     with pytest.raises(ParameterError, match="memory for the smallest network"):
         plan_training(HEART, dataclasses.replace(BUDGET, memory_gb=0.1), SegmentationPlan())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +67,17 @@ def test_agreement_is_kept_and_measured(tmp_path: Path, student: list[Labels]) -
     assert again.frames[1] is anchors[1]
     assert again.ignored == pytest.approx(2 / 4)
     assert again.changed == pytest.approx(1 - 2 * 1 / (2 + 2))
+
+
+def test_labels_are_read_from_their_file_and_hold_nothing_open(tmp_path: Path, student: list[Labels]) -> None:
+    student.append(row(1, 0, 1, 1))
+    again = relabel(NETWORK, [frame("a", row(1, 1, 0, 255))], [], PLAN, tmp_path)
+    gc.collect()
+    held = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    assert not [name for name in held if name.startswith(str(tmp_path))]
+    read = again.frames[0].read_labels
+    assert len(pickle.dumps(read)) < 1000  # another process gets the path, not the labels
+    assert read((0, 0, 1), (4, 4, 2))[0, 0].tolist() == [255, 255]
 
 
 def test_the_anchor_is_the_teacher_not_the_round_before(tmp_path: Path, student: list[Labels]) -> None:

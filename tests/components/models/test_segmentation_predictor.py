@@ -101,6 +101,15 @@ def test_a_still_window_keeps_its_labels_and_how_its_members_disagree() -> None:
     assert run < 0.7 * 4 * len(single.windows)
 
 
+def test_with_smoothing_every_window_is_run() -> None:
+    network = IntensityNetwork()
+    predictor = intensity_predictor(network, temporal=TemporalSmoothing(strength=0.5))
+    cine_of(predictor, scan, 4)
+    single = IntensityNetwork()
+    intensity_predictor(single).predict(scan(0))
+    assert len(network.windows) == 4 * len(single.windows)
+
+
 def cine_of(
     predictor: SegmentationPredictor, make: Callable[[int], Volume], frames: int
 ) -> dict[int, FramePrediction | Exception]:

@@ -74,3 +74,13 @@ def test_what_was_shown_is_that_of_the_last_frame_and_of_no_other_grid() -> None
     voxels = np.full(other.shape, 100, dtype=np.int16)
     assert still.skip(Volume(voxels_hu=voxels, geometry=other), wider) == frozenset()
     assert still.shown is None
+
+
+def test_a_frame_of_a_single_window_between_two_of_another_grid_starts_anew() -> None:
+    still = after_first(StillRule())
+    small = Geometry.axis_aligned((16, 16, 16), (2.0, 2.0, 2.0))
+    one = WindowGrid.over(small.shape, patch=(16, 16, 16), stride=8)
+    cropped = Volume(voxels_hu=np.full(small.shape, 100, dtype=np.int16), geometry=small)
+    assert still.skip(cropped, one) == frozenset()
+    still.learn(cropped, one, (), NOTHING, {0: np.full(2, 9.0, dtype=np.float32)})
+    assert still.skip(frame(), WINDOWS) == frozenset()

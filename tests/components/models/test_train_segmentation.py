@@ -89,6 +89,25 @@ def test_rounds_then_fine_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert trained.rounds[1]["changed"] > 0
 
 
+def test_no_image_of_a_judging_patient_is_seen_in_pretraining(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(
+        training_steps.TrainingSteps, "pretrain", lambda _, pool: seen.extend(f.patient_id for f in pool)
+    )
+    plan = dataclasses.replace(PLAN, pretrain_epochs=1, rounds=2)
+    judging, _ = training.held_out_experts(frames(), plan)
+    assert judging
+    pool = [
+        dataclasses.replace(judging[0], frame_id="another-phase"),
+        dataclasses.replace(judging[0], patient_id="q"),
+    ]
+    train_segmentation(frames(), 1, plan, checkpoints=tmp_path, pool=pool)
+    assert "q" in seen
+    assert not {frame.patient_id for frame in judging} & set(seen)
+
+
 def test_a_rejected_round_is_rolled_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = dataclasses.replace(PLAN, fine_tune_epochs=0)
     judged_as(monkeypatch, 0.7)
