@@ -6,10 +6,9 @@ bfloat16 25 ms, OpenVINO float32 16 ms, OpenVINO bfloat16 11 ms; converting take
 
 from __future__ import annotations
 
-import functools
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from components.models.native_bfloat16 import native_bfloat16
 from components.models.openvino_core import Number
 from components.models.openvino_engine import OpenVinoSegmenter
+from components.models.parity import first_that_agrees
 from components.models.sliding_window import WindowScores, hard
 from components.models.training_plan import Precision
 
@@ -25,8 +25,6 @@ Run = Callable[[Tensor], WindowScores]
 # Largest change of any class's probability in the probe. bfloat16 keeps 8 bits: logits of 10 move by 0.04.
 TOLERANCE: dict[Number, float] = {"float32": 1e-3, "bfloat16": 0.1}
 _SMALL_PARAMETERS = 100_000  # below, a window takes less than a conversion could ever win back
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,23 +50,20 @@ def choose_engine(
     asks for it. Networks of fewer than 100,000 parameters stay in plain torch. The choice follows from the
     network, the machine and ``precision`` alone: equal inputs give equal bytes from the first window on.
     """
-    plain = Engine(name="torch float32", run=functools.partial(_torch, network, None))
+    plain = Engine(name="torch float32", run=partial(_torch, network, None))
     half = native_bfloat16() if precision == "auto" else precision == "bfloat16"
     number: Number = "bfloat16" if half else "float32"
     if precision == "auto" and sum(p.numel() for p in network.parameters()) < _SMALL_PARAMETERS:
         return plain
     probe = _probe(stride, device)
-    for name, build in _candidates(network, stride, device, number):
-        try:
-            engine = Engine(name=name, run=build())
-            change = _change(plain, engine, probe)
-        except Exception as error:  # whatever a converter, compiler or driver raises: the next engine works
-            _tell(f"{name} is not used: {type(error).__name__}: {str(error).splitlines()[0:1]}")
-            continue
-        if change <= TOLERANCE[number]:
-            return engine
-        _tell(f"{name} is not used: it moves probabilities by {change:.3g}, more than {TOLERANCE[number]:g}")
-    return plain
+    candidates = (
+        (name, partial(_built, name, build)) for name, build in _candidates(network, stride, device, number)
+    )
+    return first_that_agrees(plain, candidates, partial(_change, probe, plain), TOLERANCE[number])
+
+
+def _built(name: str, build: Callable[[], Run]) -> Engine:
+    return Engine(name=name, run=build())
 
 
 def _candidates(
@@ -80,7 +75,7 @@ def _candidates(
             lambda: OpenVinoSegmenter.convert(network, stride=stride, precision=number),
         )
     if number == "bfloat16":
-        yield "torch bfloat16", lambda: functools.partial(_torch, network, torch.bfloat16)
+        yield "torch bfloat16", lambda: partial(_torch, network, torch.bfloat16)
 
 
 def _torch(network: nn.Module, half: torch.dtype | None, x_bczyx: Tensor) -> WindowScores:
@@ -106,12 +101,6 @@ def _probe(stride: int, device: torch.device) -> Tensor:
 
 
 @torch.inference_mode()
-def _change(plain: Engine, other: Engine, probe: Tensor) -> float:
+def _change(probe: Tensor, plain: Engine, other: Engine) -> float:
     difference = (plain.run(probe).scores - other.run(probe).scores).abs().max()
     return float(difference) if torch.isfinite(difference) else float("inf")
-
-
-@functools.cache
-def _tell(message: str) -> None:
-    """Each message once per process."""
-    _log.warning(message)

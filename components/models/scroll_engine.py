@@ -7,12 +7,11 @@ the network, the machine and the precision alone.
 
 from __future__ import annotations
 
-import functools
-import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from components.models.ct_scroll import CTScroll
 from components.models.native_bfloat16 import native_bfloat16
 from components.models.openvino_core import Number, core, openvino, settings
+from components.models.parity import first_that_agrees
 from components.models.slice_features import each_once
 from components.models.training_plan import Precision
 
@@ -31,8 +31,6 @@ TOLERANCE: dict[Number, float] = {"float32": 1e-4, "bfloat16": 5e-3}
 AT_ONCE = 4  # triplets per pass: fastest on 2 Zen-4 cores, and 0.2 GB at 480 × 480
 _SMALL_VOXELS = 1_000_000  # of a scan; below, it takes less than a conversion could ever win back
 _PROBE_TRIPLETS = 3
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,17 +63,14 @@ def choose_scroll_engine(
     half = native_bfloat16() if precision == "auto" else precision == "bfloat16"
     number: Number = "bfloat16" if half else "float32"
     probe = _probe(network.config.slices_per_token, (y, x), device)
-    for name, build in _candidates(network, (y, x), device, number):
-        try:
-            engine = ScrollEngine(name=name, run=build())
-            change = _change(plain, engine, probe)
-        except Exception as error:  # whatever a converter, compiler or driver raises: the next engine works
-            _tell(f"{name} is not used: {type(error).__name__}: {str(error).splitlines()[0:1]}")
-            continue
-        if change <= TOLERANCE[number]:
-            return engine
-        _tell(f"{name} is not used: it moves probabilities by {change:.3g}, more than {TOLERANCE[number]:g}")
-    return plain
+    candidates = (
+        (name, partial(_built, name, build)) for name, build in _candidates(network, (y, x), device, number)
+    )
+    return first_that_agrees(plain, candidates, partial(_change, probe, plain), TOLERANCE[number])
+
+
+def _built(name: str, build: Callable[[], Run]) -> ScrollEngine:
+    return ScrollEngine(name=name, run=build())
 
 
 def _candidates(
@@ -84,7 +79,7 @@ def _candidates(
     if device.type == "cpu":
         yield f"openvino {number}", lambda: OpenVinoBackbone.convert(network, plane, number).answer
     if number == "bfloat16":
-        yield "torch bfloat16", lambda: functools.partial(_in_bfloat16, network)
+        yield "torch bfloat16", lambda: partial(_in_bfloat16, network)
 
 
 def _in_bfloat16(network: CTScroll, x_bzyx: Tensor, valid_bt: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -148,13 +143,7 @@ def _probe(slices: int, plane: tuple[int, int], device: torch.device) -> Tensor:
 
 
 @torch.inference_mode()
-def _change(plain: ScrollEngine, other: ScrollEngine, probe: Tensor) -> float:
+def _change(probe: Tensor, plain: ScrollEngine, other: ScrollEngine) -> float:
     answers = [engine.run(probe, None)[0].sigmoid() for engine in (plain, other)]
     difference = (answers[0] - answers[1]).abs().max()
     return float(difference) if torch.isfinite(difference) else float("inf")
-
-
-@functools.cache
-def _tell(message: str) -> None:
-    """Each message once per process."""
-    _log.warning(message)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from components.models import engine as engines
+from components.models import parity
 from components.models.engine import choose_engine
 from components.models.native_bfloat16 import native_bfloat16
 from components.models.openvino_engine import OpenVinoSegmenter
@@ -108,7 +109,7 @@ def test_without_openvino_torch_runs_and_the_log_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, precision: engines.Precision, left: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    engines._tell.cache_clear()
+    parity.tell.cache_clear()
     with caplog.at_level(logging.WARNING):
         chosen = [choose_engine(network(), stride=4, device=CPU, precision=precision) for _ in range(2)]
     assert [engine.name for engine in chosen] == [left, left]
@@ -125,7 +126,7 @@ def test_an_engine_that_says_something_else_is_not_used(
         other.heads[0][-1].bias[1] += 3.0
     wrong = OpenVinoSegmenter.convert(other, stride=4, precision="float32")
     monkeypatch.setattr(OpenVinoSegmenter, "convert", lambda *_, **__: wrong)
-    engines._tell.cache_clear()
+    parity.tell.cache_clear()
     assert choose_engine(network(), stride=4, device=CPU, precision="float32").name == "torch float32"
     assert "moves probabilities" in caplog.text
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 import torch
 
-from components.models import scroll_engine
+from components.models import parity, scroll_engine
 from components.models.ct_scroll import CTScroll, CTScrollConfig
 from components.models.native_bfloat16 import native_bfloat16
 from components.models.scroll_engine import OpenVinoBackbone, choose_scroll_engine
@@ -60,7 +60,7 @@ def test_an_engine_that_says_something_else_is_not_used(
 
     whole = OpenVinoBackbone.convert
     monkeypatch.setattr(OpenVinoBackbone, "convert", staticmethod(wrong))
-    scroll_engine._tell.cache_clear()
+    parity.tell.cache_clear()
     with caplog.at_level(logging.WARNING):
         engine = choose_scroll_engine(network(), (240, 80, 80), device=CPU, precision="float32")
     assert engine.name == "torch float32"
