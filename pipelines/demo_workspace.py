@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from pipelines.dvc_commands import run_quietly
+from pipelines.leftovers import drop_git_locks
 
 
 def code_key(root: Path) -> str:
@@ -25,7 +26,7 @@ def make_demo_clone(root: Path, target: Path) -> None:
     """
     marker = target / ".git" / "ctloop-demo"
     if marker.exists():
-        _drop_locks(target / ".git")
+        drop_git_locks(target / ".git")
         return
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -38,12 +39,6 @@ def make_demo_clone(root: Path, target: Path) -> None:
     if subprocess.run(("git", "diff", "--cached", "--quiet"), cwd=target, check=False).returncode:
         run_quietly(target, "git", "commit", "--quiet", "--no-verify", "-m", "The code as it stands")
     marker.touch()
-
-
-def _drop_locks(git: Path) -> None:
-    """Left by a git that was killed while it wrote; the demo alone works in its clone, under its lease."""
-    for lock in git.rglob("*.lock"):
-        lock.unlink()
 
 
 def _copy_changes(root: Path, target: Path) -> None:

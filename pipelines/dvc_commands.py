@@ -1,6 +1,6 @@
 """The few DVC and git commands that ctloop runs, with this interpreter first on PATH.
 
-DVC is called as a process: its Python API is not public, and a process leaves no lock behind when it is killed.
+DVC is called as a process: its Python API is not public, and what a killed one leaves can be mended.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import yaml
 
 from components.cohort.task import Task
 from components.errors import StateError
+from pipelines.leftovers import mend
 
 STAGES = ("ingest", "prepare", "split", "pseudo_label", "train", "evaluate")
 _COMMITTED = ("data", "models", "pipelines/params.yaml", "dvc.lock")
@@ -26,6 +27,7 @@ def repro(root: Path, targets: Sequence[str], *, env: dict[str, str] | None = No
 
     What the stages print goes to standard error. Raises ``StateError`` when a stage fails.
     """
+    mend(root)
     ran: list[str] = []
     command = [sys.executable, "-m", "dvc", "repro", *targets]
     with subprocess.Popen(
@@ -44,6 +46,12 @@ def repro(root: Path, targets: Sequence[str], *, env: dict[str, str] | None = No
     return tuple(ran)
 
 
+def dvc(root: Path, *arguments: str) -> str:
+    """Any other command of DVC; its standard output. Raises ``StateError`` with what it said."""
+    mend(root)
+    return run_quietly(root, sys.executable, "-m", "dvc", *arguments)
+
+
 def stages_of(task: Task, *, until: str = "evaluate") -> tuple[str, ...]:
     """The stages of ``task`` up to ``until``, as DVC names them."""
     return tuple(f"{stage}@{task}" for stage in STAGES[: STAGES.index(until) + 1])
@@ -51,7 +59,7 @@ def stages_of(task: Task, *, until: str = "evaluate") -> tuple[str, ...]:
 
 def add_version(root: Path, path: Path) -> str:
     """``dvc add PATH``: the new data version's hash."""
-    run_quietly(root, sys.executable, "-m", "dvc", "add", "--quiet", str(path.relative_to(root)))
+    dvc(root, "add", "--quiet", str(path.relative_to(root)))
     pointer = yaml.safe_load(path.with_name(path.name + ".dvc").read_text())
     return str(pointer["outs"][0]["md5"])
 
@@ -61,6 +69,7 @@ def commit_data(root: Path, message: str) -> str:
 
     What else the user has staged stays staged, and is in no commit of ours.
     """
+    mend(root)
     run_quietly(root, "git", "add", "--", *(path for path in _COMMITTED if (root / path).exists()))
     names = run_quietly(
         root, "git", "diff", "--cached", "--name-only", "--no-renames", "-z", "--", *_COMMITTED

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from components.errors import StateError
-from pipelines.dvc_commands import run_quietly
+from pipelines.dvc_commands import dvc, run_quietly
 from pipelines.workspace import Workspace
 
 
@@ -25,10 +24,10 @@ def temporary_clone(workspace: Workspace, name: str, *, state: Path | None = Non
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
     run_quietly(workspace.root, "git", "clone", "--quiet", "--shared", str(workspace.root), str(root))
-    cache = run_quietly(workspace.root, sys.executable, "-m", "dvc", "cache", "dir").strip()
+    cache = dvc(workspace.root, "cache", "dir").strip()
     local = root / ".dvc" / "config.local"
     local.write_text(f"[cache]\n    dir = {(workspace.root / cache).resolve()}\n")
-    run_quietly(root, sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing")
+    dvc(root, "checkout", "--quiet", "--allow-missing")
     try:
         yield Workspace(root=root, state=state or workspace.state)
     finally:
@@ -55,6 +54,4 @@ def bring_back(workspace: Workspace, clone: Workspace) -> None:
             got=merge.stderr.strip()[-300:],
             hint="committing or reverting your own changes, then `ctloop retrain` (its stages are cached)",
         )
-    run_quietly(
-        workspace.root, sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing", "dvc.yaml"
-    )
+    dvc(workspace.root, "checkout", "--quiet", "--allow-missing", "dvc.yaml")
