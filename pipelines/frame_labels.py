@@ -98,22 +98,24 @@ class FrameLabels:
         frame = path.stem
         try:
             with self._holding(path):
-                found = self._search(_frame(path), _score(before), hints)
-        except (InputError, TeacherError, MemoryError) as error:  # what there was before stands
-            return _searched(before, f"; then in another orientation: {_words(error)}")
+                found, failures = self._search(_frame(path), _score(before), hints)
+        except (InputError, MemoryError) as error:  # what there was before stands
+            return _searched(before, [_words(error)])
         frame_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         if found is None:
             nowhere = {"frame_sha256": frame_sha256, "judged_by": self.judged_by}
-            return replace(_searched(before), nowhere=nowhere if before.empty else None)
+            known = before.empty and not failures
+            return replace(_searched(before, failures), nowhere=nowhere if known else None)
         code, label_map, report = found
         self._remove(frame)
         return self._keep(frame, frame_sha256, label_map, code=code, report=report)
 
     def _search(
         self, volume: Volume, score: float, hints: Sequence[str]
-    ) -> tuple[str, LabelMap, PlausibilityReport] | None:
+    ) -> tuple[tuple[str, LabelMap, PlausibilityReport] | None, list[str]]:
+        """The best plausible orientation, and in what words the teacher failed in others."""
         assert self.demands is not None
-        best = None
+        best, failures = None, []
         codes = list(dict.fromkeys([*hints, *self.demands.orientations]))
         for code in codes:
             turned = Turned(code)
@@ -121,14 +123,17 @@ class FrameLabels:
                 shown = self.teacher.label(turned.show(volume))
             except EmptyPrediction:
                 continue
+            except (TeacherError, MemoryError) as error:
+                failures.append(f"as {code}: {_words(error)}")
+                continue
             report = judge(shown, self.demands.plausibility)
             if report.plausible and report.score >= score + self.demands.margin:
                 found = (code, turned.bring_back(shown, volume.geometry), report)
                 if code in hints:
-                    return found
+                    return found, failures
                 if best is None or report.score > best[2].score:
                     best = found
-        return best
+        return best, failures
 
     def _keep(
         self,
@@ -152,7 +157,10 @@ class FrameLabels:
             return Outcome(frame=frame, labelled=entry)
         assert report is not None
         remove_label(self.folder, frame)
-        return Outcome(frame=frame, implausible={**entry, "reasons": list(report.reasons), "searched": False})
+        return Outcome(
+            frame=frame,
+            implausible={**entry, "reasons": list(report.reasons), "searched": False, "failures": []},
+        )
 
     def _write(
         self, folder: Path, frame: str, label_map: LabelMap, code: str, report: PlausibilityReport | None
@@ -171,12 +179,10 @@ class FrameLabels:
         return sidecar
 
     def _done(self, frame: str, frame_sha256: str, earlier: Manifest) -> Outcome | None:
-        for part, folder in (
-            (earlier.labelled, self.folder),
-            (earlier.implausible, self.folder / IMPLAUSIBLE),
-        ):
-            entry = part.get(frame)
-            if entry is not None and self._stands(entry, frame_sha256, folder, frame):
+        for part, folder in self._parts(earlier):
+            entry = part.get(frame, {})
+            same = entry.get("judged_by", "") == self.judged_by
+            if same and _undamaged(folder, frame, frame_sha256, entry) is not None:
                 if part is earlier.labelled:
                     return Outcome(frame=frame, labelled=entry)
                 return Outcome(frame=frame, implausible=entry)
@@ -185,28 +191,18 @@ class FrameLabels:
             return Outcome(frame=frame, refused=earlier.refused[frame], nowhere=nowhere)
         return None
 
-    def _stands(self, entry: Entry, frame_sha256: str, folder: Path, frame: str) -> bool:
-        same = entry.get("frame_sha256") == frame_sha256 and entry.get("judged_by", "") == self.judged_by
-        return same and all(path.is_file() for path in label_files(folder, frame))
-
     def _stored(self, frame: str, frame_sha256: str, earlier: Manifest) -> LabelMap | None:
         """The teacher's map of an earlier run, to be judged by new demands; not one of another orientation."""
-        for part, folder in (
-            (earlier.labelled, self.folder),
-            (earlier.implausible, self.folder / IMPLAUSIBLE),
-        ):
+        for part, folder in self._parts(earlier):
             entry = part.get(frame, {})
-            same = (
-                entry.get("frame_sha256") == frame_sha256 and entry.get("orientation", AS_STATED) == AS_STATED
-            )
-            if same and all(path.is_file() for path in label_files(folder, frame)):
-                try:
-                    label_map = load_label_map(label_files(folder, frame)[0])
-                except InputError:
-                    continue
-                if label_map_sha256(label_map) == entry.get("label_sha256"):
+            if entry.get("orientation", AS_STATED) == AS_STATED:
+                label_map = _undamaged(folder, frame, frame_sha256, entry)
+                if label_map is not None:
                     return label_map
         return None
+
+    def _parts(self, earlier: Manifest) -> tuple[tuple[dict[str, Entry], Path], ...]:
+        return (earlier.labelled, self.folder), (earlier.implausible, self.folder / IMPLAUSIBLE)
 
     def _holding(self, path: Path) -> Any:
         from contextlib import nullcontext
@@ -242,11 +238,26 @@ def _score(before: Outcome) -> float:
     return float(before.implausible["plausibility"]) if before.implausible else 0.0
 
 
-def _searched(before: Outcome, more: str = "") -> Outcome:
-    """The same outcome, with no search left to do."""
+def _undamaged(folder: Path, frame: str, frame_sha256: str, entry: Entry) -> LabelMap | None:
+    """What ``entry`` of an earlier run says of this frame, if its files hold just that."""
+    label_file, sidecar_file = label_files(folder, frame)
+    if entry.get("frame_sha256") != frame_sha256 or not label_file.is_file():
+        return None
+    try:
+        label_map = load_label_map(label_file)
+        stated = LabelSidecar.from_json(sidecar_file.read_text()).label_sha256
+    except (InputError, OSError, ValueError):
+        return None
+    return label_map if label_map_sha256(label_map) == stated == entry.get("label_sha256") else None
+
+
+def _searched(before: Outcome, failures: Sequence[str]) -> Outcome:
+    """The same outcome, with no search left to do; after failures the next run searches again."""
     if before.implausible is None:
-        return Outcome(frame=before.frame, refused=f"{before.refused}{more}")
-    return Outcome(frame=before.frame, implausible={**before.implausible, "searched": True})
+        words = "; ".join([str(before.refused), *failures])
+        return Outcome(frame=before.frame, refused=words)
+    entry = {**before.implausible, "searched": not failures, "failures": list(failures)}
+    return Outcome(frame=before.frame, implausible=entry)
 
 
 def _words(error: Exception) -> str:

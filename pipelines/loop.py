@@ -60,7 +60,7 @@ def loop(
     _apply(services, cases or source / "cases.csv", params)
     print(add(workspace, source=source, cases=cases, tasks=tasks))
     publish_waiting(services)
-    resolve_teacher(workspace)
+    resolve_teacher(workspace, tasks)
     outcomes = tuple(_turn(services, task) for task in tasks if read_batches(workspace).batches[task])
     commit_data(workspace.root, "One turn of the loop")
     page = write_loop_report(services, outcomes)

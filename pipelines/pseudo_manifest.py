@@ -27,7 +27,8 @@ class Manifest:
         teacher, fingerprint: of the one that all of it comes from.
         labelled: frame → ``frame_sha256``, ``label_sha256``, and, where it was judged, ``judged_by``,
             ``plausibility`` (its score) and ``orientation``.
-        implausible: frame → the same and ``reasons``; ``searched`` once other orientations were tried.
+        implausible: frame → the same and ``reasons``; ``searched`` once other orientations were tried;
+            ``failures`` of the teacher in some of them, which are tried again in the next run.
         refused: frame → why there is no label map.
         nowhere: of the refused frames, those in which the teacher found nothing however they were shown: frame →
             ``frame_sha256`` and ``judged_by``; it need not look again.

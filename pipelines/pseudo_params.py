@@ -30,10 +30,11 @@ class PseudoLabelParams:
         command: program and arguments with ``{input}`` and ``{output}``.
         command_output: ``file`` = one label map, ``folder`` = one mask per label.
         command_timeout_s: per frame.
-        version_command: prints the program's version, which becomes part of the fingerprint.
+        version_command: prints the program's version, which becomes part of the fingerprint; without it
+            the program's file counts.
         model: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, ``NAME@ALIAS`` or ``runs:/RUN_ID/model``.
-        resolved_version, resolved_sha256: what ``model`` stood for when a verb of ctloop last looked
-            (`pipelines.resolve_teacher`); DVC sees an alias that has moved by these.
+        resolved_version, resolved_sha256: what ``model`` stood for, or of what version ``command`` was, when a
+            verb of ctloop last looked (`pipelines.resolve_teacher`); DVC sees by these what has changed.
         rules: name → rule, for ``rule``.
         labels: the teacher's label name or value → structure (or ``background``; ``"*"`` = every other).
         label_test: also label the frames of test patients, which no training reads.

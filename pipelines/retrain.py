@@ -24,7 +24,7 @@ def retrain(workspace: Workspace, task: Task) -> tuple[str, ...]:
     require_branch(workspace.root)
     services = Services(workspace)
     publish_waiting(services)
-    resolve_teacher(workspace)
+    resolve_teacher(workspace, (task,))
     commit_data(workspace.root, f"Data version for retraining the {task} model")
     with temporary_clone(workspace, f"retrain-{task}") as clone:
         ran = repro(clone.root, stages_of(task), env={"CTLOOP_STATE": str(workspace.state)})

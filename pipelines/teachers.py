@@ -48,6 +48,7 @@ def _one_view(params: PseudoLabelParams, workspace: Workspace) -> Teacher | None
         output=params.command_output,
         timeout_s=params.command_timeout_s,
         version_command=params.version_command,
+        pinned_sha256=params.resolved_sha256,
         most_mb=params.memory_mb or None,
     )
 

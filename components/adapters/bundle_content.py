@@ -13,9 +13,11 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from components.adapters.whole_file import write_whole
 from components.errors import StateError, TeacherError
 
 _MOST_FILES, _MOST_BYTES = 10_000, 64 * 2**30
@@ -67,8 +69,7 @@ def open_trusted(bundle: Path, trusted_sha256: str, state: Path | None) -> tuple
         return bundle, actual
     if state is None:
         raise StateError(expected="a folder to unpack a zip into", got="none", hint="the bundle's folder")
-    folder = _unpacked(bundle, state / "bundles" / actual)
-    return folder, bundle_sha256(folder)
+    return _unpacked(bundle, actual, state / "bundles" / actual)
 
 
 def _combined(content: Mapping[str, bytes]) -> str:
@@ -82,7 +83,7 @@ def _combined(content: Mapping[str, bytes]) -> str:
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise TeacherError(expected="a bundle folder", got=f"no folder {folder.name!r}", hint="its path")
-    paths = [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts]
+    paths = [p for p in sorted(folder.rglob("*")) if "__pycache__" not in p.relative_to(folder).parts]
     links = [path.name for path in paths if path.is_symlink()]
     if links:
         raise TeacherError(
@@ -91,17 +92,27 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _unpacked(bundle: Path, target: Path) -> Path:
-    """``target`` with the zip's files; what lies there already must equal the zip byte for byte."""
-    try:
-        with zipfile.ZipFile(bundle) as opened:
-            members = _members(opened)
-            if target.is_dir() and _same(opened, members, target):
-                return target
-            _unpack(opened, members, target)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _unsafe(f"{type(error).__name__}: {error}") from error
-    return target
+def _unpacked(bundle: Path, sha256: str, target: Path) -> tuple[Path, str]:
+    """``target`` with the zip's files, and their content hash; what lies there changed is unpacked again."""
+    record = target.with_name(f"{target.name}.content")
+    if target.is_dir() and record.is_file() and bundle_sha256(target) == record.read_text():
+        return target, record.read_text()
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:  # of mode 0700
+        copy, unfinished = Path(scratch) / "bundle.zip", Path(scratch) / "bundle"
+        shutil.copyfile(bundle, copy)
+        if file_sha256(copy).hex() != sha256:
+            raise _unsafe("one that changes while it is read")
+        try:
+            with zipfile.ZipFile(copy) as opened:
+                _unpack(opened, _members(opened), unfinished)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise _unsafe(f"{type(error).__name__}: {error}") from error
+        content = bundle_sha256(unfinished)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(unfinished, target)
+    write_whole(record, content)
+    return target, content
 
 
 def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -113,6 +124,9 @@ def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     kept = {name: info for name, info in zip(names, infos, strict=True) if _is_content(name)}
     if len({name.casefold() for name in names}) != len(names):
         raise _unsafe("two files of one name")
+    folders = {folder for name in names for folder in PurePosixPath(name.casefold()).parents}
+    if folders & {PurePosixPath(name.casefold()) for name in names}:
+        raise _unsafe("a file and a folder of one name")
     root = _root(kept)
     return {name.removeprefix(root): info for name, info in kept.items() if name.startswith(root)}
 
@@ -137,26 +151,13 @@ def _root(names: Iterable[str]) -> str:
     return f"{first.pop()}/" if len(first) == 1 and all("/" in name for name in names) else ""
 
 
-def _same(opened: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], target: Path) -> bool:
-    content = {}
+def _unpack(opened: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], folder: Path) -> None:
+    folder.mkdir(mode=0o700)
     for name, info in members.items():
-        with opened.open(info) as member:
-            content[name] = hashlib.file_digest(member, "sha256").digest()  # type: ignore[arg-type]
-    return bundle_sha256(target) == _combined(content)
-
-
-def _unpack(opened: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:  # of mode 0700
-        unfinished = Path(scratch) / "bundle"
-        unfinished.mkdir(mode=0o700)
-        for name, info in members.items():
-            path = unfinished / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with opened.open(info) as member, path.open("xb") as file:
-                shutil.copyfileobj(member, file)
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(unfinished, target)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with opened.open(info) as member, path.open("xb") as file:
+            shutil.copyfileobj(member, file)
 
 
 def _unsafe(got: str) -> TeacherError:

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import CodeType, ModuleType
 
 from components.errors import TeacherError
 
+_OURS = ("components", "pipelines", "dashboards")
 _ONE_BUNDLE_AT_A_TIME = threading.RLock()
 
 
@@ -42,7 +44,7 @@ class _Finder:
             return None
         for place in [str(self.folder)] if path is None else path:
             spec = FileFinder(place, (_SourceOnly, [".py"])).find_spec(fullname)
-            if spec is not None and spec.loader is not None:
+            if spec is not None and (spec.loader is not None or spec.submodule_search_locations):
                 return spec
         return None
 
@@ -79,12 +81,12 @@ class BundleScripts:
 def scripts_of(folder: Path) -> BundleScripts:
     """The Python packages at the root of a trusted bundle.
 
-    Raises ``TeacherError`` for a package that would stand in for one of Python's, ctloop's or an installed
-    one that is in use.
+    A folder is a package with or without ``__init__.py``, as Python has it.
+    Raises ``TeacherError`` for a package that would stand in for one of Python's, ctloop's or an installed one.
     """
-    packages = {path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("*.py"))}
-    ours = {"components", "pipelines", "dashboards", "monai", "torch", "numpy", "scipy"}
-    shadowed = packages & (ours | sys.stdlib_module_names)
+    packages = {path.name for path in folder.iterdir() if path.is_dir() and any(path.rglob("*.py"))}
+    installed = packages_distributions() if packages else {}
+    shadowed = packages & {*_OURS, *sys.stdlib_module_names, *installed}
     if shadowed:
         raise TeacherError(
             expected="packages of the bundle's own, such as scripts/",

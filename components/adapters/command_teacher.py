@@ -35,7 +35,7 @@ _LOOK_EVERY_S = 0.05  # at the clock, the memory, and whether to stop
 
 @dataclass(kw_only=True)
 class _Measured:
-    """The largest frame's voxels and the highest memory that any run took; shared by all threads."""
+    """The largest frame's voxels and the highest memory of the runs that succeeded; shared by all threads."""
 
     peak_mb: float = 0.0
     voxels: int = 0
@@ -104,8 +104,8 @@ class CommandTeacher:
         ]
         with log.open("wb") as stream:
             ended = _run_in_group(command, stream, self.timeout_s, self.most_mb, self._stopped)
-        self._measured.note(ended.peak_mb, voxels)
-        if ended.code == 0:
+        if ended.code == 0:  # one that failed early took less than a frame needs
+            self._measured.note(ended.peak_mb, voxels)
             return
         if ended.code is not None:
             raise TeacherError(expected="exit code 0", got=str(ended.code), hint=f"its log {log.name}")
@@ -147,15 +147,18 @@ def open_command(
     output: OutputKind = "file",
     timeout_s: float = 600.0,
     version_command: Sequence[str] = (),
+    pinned_sha256: str = "",
     most_mb: float | None = None,
 ) -> CommandTeacher:
     """Check the template and take the fingerprint of the program.
 
-    The fingerprint covers the template, the labels and the program's version: what ``version_command``
-    prints, else the content of the executable.
+    The fingerprint covers the template, the labels and the program's version (``program_sha256``).
+
+    Args:
+        pinned_sha256: the only version that may run; empty for any.
 
     Raises ``ParameterError`` for a template without ``{input}`` or ``{output}``, ``TeacherError`` when the
-    program is not there.
+    program is not there, or in another version than the pinned one.
     """
     if timeout_s <= 0:
         raise ParameterError(
@@ -168,14 +171,13 @@ def open_command(
                 got=" ".join(template) or "no command",
                 hint="adding it",
             )
-    program = shutil.which(template[0])
-    if program is None:
+    version = program_sha256(template, version_command)
+    if pinned_sha256 not in ("", version):
         raise TeacherError(
-            expected="a teacher program",
-            got=f"no {template[0]!r} on PATH",
-            hint="installing it, or its full path",
+            expected=f"the teacher program of version {pinned_sha256[:12]}, as pinned in params.yaml",
+            got=version[:12],
+            hint="`ctloop pseudo-label`, which pins the one that is there",
         )
-    version = _version(version_command) if version_command else _file_sha256(Path(program))
     settings = [list(template), output, dict(labels.to_structure), list(labels.structures), version]
     return CommandTeacher(
         name=Path(template[0]).name,
@@ -187,6 +189,22 @@ def open_command(
         log_folder=log_folder,
         most_mb=most_mb,
     )
+
+
+def program_sha256(template: Sequence[str], version_command: Sequence[str] = ()) -> str:
+    """sha256 of what ``version_command`` prints, else of the program's file.
+
+    What it prints to standard error counts only if it prints nothing to standard output.
+    Raises ``TeacherError`` when the program is not there, or ``version_command`` fails or prints nothing.
+    """
+    program = shutil.which(template[0]) if template else None
+    if program is None:
+        raise TeacherError(
+            expected="a teacher program",
+            got=f"no {template[0]!r} on PATH" if template else "no command",
+            hint="installing it, or its full path",
+        )
+    return _version(version_command) if version_command else _file_sha256(Path(program))
 
 
 def _version(command: Sequence[str]) -> str:
@@ -202,7 +220,14 @@ def _version(command: Sequence[str]) -> str:
         raise TeacherError(
             expected="the teacher's version", got=str(error), hint="correcting `version_command`"
         ) from error
-    return hashlib.sha256(done.stdout).hexdigest()
+    printed = (
+        done.stdout if done.stdout.strip() else done.stderr
+    )  # warnings, with their times, are no version
+    if not printed.strip():
+        raise TeacherError(
+            expected="the teacher's version", got="nothing printed", hint="correcting `version_command`"
+        )
+    return hashlib.sha256(printed).hexdigest()
 
 
 def _file_sha256(path: Path) -> str:

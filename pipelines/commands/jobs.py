@@ -139,13 +139,15 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Plan the training for your data, memory and time. Examples: `ctloop plan --memory-gb 8 --hours 2`."""
+    from pipelines.lease import lease
     from pipelines.params_override import override_params
     from pipelines.plan import facts
     from pipelines.plan import plan as run
 
     here, (one,) = workspace_at(workspace), tasks_of(task)
     if from_file is not None:
-        changed = override_params(here.params, from_file)
+        with lease(here.lease, "ctloop plan"):
+            changed = override_params(here.params, from_file)
         show(
             {"changed": changed},
             as_json,
@@ -154,7 +156,8 @@ def plan(
         return
     report = run(here, one, memory_gb=memory_gb, hours=hours, out=out)
     if apply:
-        override_params(here.params, report.file)
+        with lease(here.lease, "ctloop plan"):
+            override_params(here.params, report.file)
     show(facts(report), as_json, report.file.read_text() + f"# {report.file}")
 
 

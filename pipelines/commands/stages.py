@@ -58,6 +58,6 @@ def _reproduce(stage: str, task: str, workspace: Path | None) -> None:
     from pipelines.resolve_teacher import resolve_teacher
 
     if STAGES.index(stage) >= STAGES.index("pseudo_label"):
-        resolve_teacher(workspace_at(workspace))
+        resolve_teacher(workspace_at(workspace), tasks_of(task))
     ran = repro(workspace_at(workspace).root, [f"{stage}@{name}" for name in tasks_of(task)])
     print(f"ran: {', '.join(ran)}" if ran else "nothing to do: everything is up to date")

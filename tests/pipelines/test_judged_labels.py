@@ -208,16 +208,52 @@ def test_a_search_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
     assert content(out) == content(tmp_path / "whole")
 
 
-def test_a_crash_in_the_search_leaves_what_there_was(tmp_path: Path) -> None:
-    class Fragile(Painter):
-        def label(self, volume: Volume) -> LabelMap:
-            if self.calls:
-                raise TeacherError(expected="exit code 0", got="9", hint="its log")
-            return super().label(volume)
+class Fragile(Painter):
+    """Crashes in some of its calls."""
 
-    manifest = run(Fragile(), frames(tmp_path, a="x"), tmp_path / "pseudo")
+    def __init__(self, crashes: range) -> None:
+        super().__init__()
+        self.crashes = crashes
+
+    def label(self, volume: Volume) -> LabelMap:
+        if self.calls in self.crashes:
+            self.calls += 1
+            raise TeacherError(expected="exit code 0", got="9", hint="its log")
+        return super().label(volume)
+
+
+def test_a_crash_in_the_search_leaves_what_there_was_and_is_tried_again(tmp_path: Path) -> None:
+    paths, out = frames(tmp_path, a="x"), tmp_path / "pseudo"
+    manifest = run(Fragile(range(1, 99)), paths, out)
     assert list(manifest.implausible) == ["a"]
+    assert not manifest.implausible["a"]["searched"]
+    assert [words.partition(":")[0] for words in manifest.implausible["a"]["failures"]] == [
+        f"as {code}" for code in HEAD_UP.orientations
+    ]
+    teacher = Painter()
+    manifest = run(teacher, paths, out)
+    assert teacher.calls == len(HEAD_UP.orientations)
     assert manifest.implausible["a"]["searched"]
+    assert manifest.implausible["a"]["failures"] == []
+
+
+@pytest.mark.parametrize("crash", [1, 2, 4])
+def test_a_crash_in_one_orientation_costs_no_other(tmp_path: Path, crash: int) -> None:
+    """RAS, LAI, RPI and LPI are shown in this order; the animal lies as RPI, which LAI and LPI show, too."""
+    manifest = run(Fragile(range(crash, crash + 1)), frames(tmp_path, a="RPI"), tmp_path / "pseudo")
+    assert manifest.labelled["a"]["orientation"][2] == "I"
+
+
+@pytest.mark.parametrize("name", ["a.b2nd", "a.sidecar.json", "implausible/b.b2nd"])
+def test_a_damaged_label_is_made_again(tmp_path: Path, name: str) -> None:
+    paths, out = frames(tmp_path, a="LPS", b="x"), tmp_path / "pseudo"
+    before = run(Painter(), paths, out)
+    whole = content(out)
+    (out / name).write_bytes(whole[name][: len(whole[name]) // 2])
+    teacher = Painter()
+    assert run(teacher, paths, out) == before
+    assert teacher.calls == (1 if name.startswith("a") else 1 + len(HEAD_UP.orientations))
+    assert content(out) == whole
 
 
 def test_an_empty_frame_stays_refused_when_no_orientation_helps(tmp_path: Path) -> None:

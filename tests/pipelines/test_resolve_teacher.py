@@ -125,6 +125,41 @@ def test_a_name_that_stands_for_nothing_is_refused(workspace: Workspace) -> None
         resolve_teacher(workspace)
 
 
+def test_parameters_of_an_earlier_version_get_the_keys(workspace: Workspace) -> None:
+    older = [line for line in SECTION.splitlines() if "resolved_" not in line]
+    workspace.params.write_text("\n".join(older) + "\n")
+    assert resolve_teacher(workspace)
+    assert pinned(workspace)["resolved_version"] == 1
+
+
+def test_a_task_is_not_stopped_by_the_teacher_of_the_other(workspace: Workspace) -> None:
+    workspace.params.write_text(SECTION.replace("@champion", "@nobody"))
+    assert not resolve_teacher(workspace, ("classification",))
+
+
+def test_a_program_is_pinned_by_its_version(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    def section(program: str, version: str) -> str:
+        command = f'[{program}, "{{input}}", "{{output}}"]'
+        return (
+            f"pseudo_label:\n  segmentation:\n    teacher: command\n    command: {command}\n"
+            f"    version_command: [echo, '{version}']\n    resolved_sha256: \"\"\n"
+            "  classification: {teacher: none}\n"
+        )
+
+    found = []
+    for version in ("1.0", "2.0"):
+        workspace.params.write_text(section("sh", version))
+        assert resolve_teacher(workspace)
+        assert not resolve_teacher(workspace)
+        found.append(
+            yaml.safe_load(workspace.params.read_text())["pseudo_label"]["segmentation"]["resolved_sha256"]
+        )
+    assert len({*found, ""}) == 3
+    workspace.params.write_text(section("no-such-program", "1.0"))
+    assert not resolve_teacher(workspace)
+    assert "no 'no-such-program' on PATH" in capsys.readouterr().err
+
+
 def test_other_teachers_are_left_alone(workspace: Workspace) -> None:
     workspace.params.write_text("pseudo_label: {teacher: none}\n")
     assert not resolve_teacher(workspace)

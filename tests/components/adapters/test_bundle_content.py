@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -86,6 +87,7 @@ def link(name: str) -> zipfile.ZipInfo:
         ("C:outside.txt", "leads out"),
         (link("models"), "a link or device"),
         ("MODEL.PT", "two files of one name"),
+        ("model.pt/inside.txt", "a file and a folder of one name"),
     ],
     ids=str,
 )
@@ -95,10 +97,44 @@ def test_unsafe_zips_write_nothing(
     packed = zipped(folder, tmp_path / "b.zip")
     with zipfile.ZipFile(packed, "a") as archive:
         archive.writestr(member, "/etc/passwd")
+    bundles = tmp_path / "state" / "bundles"
+    bundles.mkdir(parents=True)
     before = set(tmp_path.rglob("*"))
     with pytest.raises(TeacherError, match=message):
         trusted(packed, tmp_path / "state")
     assert set(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_may_lie_below_a_cache(folder: Path, tmp_path: Path) -> None:
+    below = tmp_path / "__pycache__" / "bundle"
+    shutil.copytree(folder, below)
+    assert bundle_sha256(below) == bundle_sha256(folder)
+
+
+def test_a_zip_exchanged_between_hash_and_copy_is_not_unpacked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = zipped(folder, tmp_path / "b.zip")
+    sha256 = trusted_hash(packed)
+    (folder / "model.pt").write_bytes(b"others")
+    other = zipped(folder, tmp_path / "other.zip")
+    copy = shutil.copyfile
+    monkeypatch.setattr(shutil, "copyfile", lambda source, target: copy(other, target))
+    with pytest.raises(TeacherError, match="changes while it is read"):
+        open_trusted(packed, sha256, tmp_path / "state")
+    assert list((tmp_path / "state" / "bundles").iterdir()) == []
+
+
+def test_a_damaged_deflated_member_is_refused(folder: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "b.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.pt", bytes(range(256)) * 99)
+        start = archive.start_dir // 2
+    content = bytearray(packed.read_bytes())
+    content[start : start + 40] = b"\xff" * 40
+    packed.write_bytes(content)
+    with pytest.raises(TeacherError, match="a zip with a bundle's plain files"):
+        trusted(packed, tmp_path / "state")
 
 
 def test_a_damaged_member_leaves_no_bundle(folder: Path, tmp_path: Path) -> None:

@@ -33,6 +33,17 @@ def test_two_bundles_have_their_own_scripts(tmp_path: Path) -> None:
         importlib.import_module("scripts")
 
 
+def test_a_folder_without_init_is_a_package_too(tmp_path: Path) -> None:
+    folder = bundle(tmp_path, 1)
+    (folder / "scripts" / "__init__.py").unlink()
+    (folder / "scripts" / "deep").mkdir()
+    (folder / "scripts" / "deep" / "two.py").write_text("value = 2\n")
+    with scripts_of(folder).importable():
+        assert importlib.import_module("scripts.value").value == 1
+        assert importlib.import_module("scripts.deep.two").value == 2
+    assert not [name for name in sys.modules if name.startswith("scripts")]
+
+
 def test_modules_come_back_after_a_failure(tmp_path: Path) -> None:
     mine = scripts_of(bundle(tmp_path, 1))
     with pytest.raises(ModuleNotFoundError, match="no_such"), mine.importable():
@@ -63,7 +74,7 @@ def test_without_packages_nothing_is_touched(tmp_path: Path) -> None:
         assert sys.meta_path == before
 
 
-@pytest.mark.parametrize("package", ["json", "torch", "components"])
+@pytest.mark.parametrize("package", ["json", "torch", "components", "nibabel"])
 def test_packages_that_hide_others_are_refused(tmp_path: Path, package: str) -> None:
     with pytest.raises(TeacherError, match=f"'{package}' that hides another"):
         scripts_of(bundle(tmp_path, 1, package))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.adapters.command_teacher import CommandTeacher, OutputKind, open_command
+from components.adapters.command_teacher import CommandTeacher, OutputKind, open_command, program_sha256
 from components.errors import ParameterError, TeacherError
 from components.models.teacher_labels import TeacherLabels
 from tests.components.adapters.teacher_frames import HEART, flipped_frame
@@ -167,15 +167,22 @@ def program(
 
 
 def test_memory_is_measured_and_scaled_up_for_larger_frames(tmp_path: Path) -> None:
-    teacher = program(tmp_path, "x = bytearray(150_000_000); time.sleep(0.5)\n")
+    teacher = teacher_of(tmp_path, "import time; x = bytearray(150_000_000); time.sleep(0.5)\n" + THRESHOLD)
     frame = flipped_frame()
     assert teacher.memory_mb(frame.geometry) == math.inf
-    with pytest.raises(TeacherError, match="no file"):
-        teacher.label(frame)
+    teacher.label(frame)
     measured = teacher.memory_mb(frame.geometry)
-    assert 150 < measured < 300
+    assert 150 < measured < 600
     assert teacher.memory_mb(flipped_frame((9, 12, 28)).geometry) == pytest.approx(2 * measured)
     assert teacher.memory_mb(flipped_frame((9, 12, 7)).geometry) == measured
+
+
+def test_memory_is_not_learned_from_a_run_that_failed(tmp_path: Path) -> None:
+    teacher = program(tmp_path, "sys.exit(3)\n")
+    frame = flipped_frame()
+    with pytest.raises(TeacherError, match="got 3"):
+        teacher.label(frame)
+    assert teacher.memory_mb(frame.geometry) == math.inf
 
 
 def test_a_program_above_the_memory_bound_is_stopped(tmp_path: Path) -> None:
@@ -263,3 +270,26 @@ def test_fingerprint_follows_template_and_version(tmp_path: Path) -> None:
     }
     assert len(found) == 4
     assert fingerprint() in found
+
+
+def test_a_version_may_be_printed_to_standard_error_and_must_be_printed() -> None:
+    def version(script: str) -> str:
+        return program_sha256(["sh"], ("sh", "-c", script))
+
+    assert version("echo 1 >&2") == version("echo 1") == version("echo 1; date >&2")
+    assert version("echo 2 >&2") != version("echo 1 >&2")
+    with pytest.raises(TeacherError, match="nothing printed"):
+        version("true")
+    with pytest.raises(TeacherError, match="no command"):
+        program_sha256([])
+
+
+def test_only_the_pinned_version_runs(tmp_path: Path) -> None:
+    def opened(pinned: str) -> CommandTeacher:
+        return open_command(
+            ["sh", "{input}", "{output}"], labels=HEART, log_folder=tmp_path, pinned_sha256=pinned
+        )
+
+    assert opened(program_sha256(["sh"])).fingerprint == opened("").fingerprint
+    with pytest.raises(TeacherError, match="ctloop pseudo-label"):
+        opened("0" * 64)
