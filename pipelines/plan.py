@@ -140,7 +140,7 @@ def _budget(memory_gb: float, hours: float, base: SegmentationPlan, structures: 
 
     say("plan: timing a few training steps")
     speed = sizes_of(base, structures).operations / measured_step_seconds(base, structures)
-    mixed = native_precision(base.precision) != "32-true"
+    mixed = native_precision(base.precision, base.devices) != "32-true"
     return Budget(memory_gb=memory_gb, hours=hours, operations_per_second=speed, mixed=mixed)
 
 

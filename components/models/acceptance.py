@@ -14,7 +14,7 @@ import numpy as np
 from components.models.labeled import LabeledFrame
 from components.models.training_plan import SegmentationPlan
 from components.models.unet import UNet
-from components.models.whole_frame import hard_labels
+from components.models.whole_frame import Labeller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,11 @@ def held_out_experts(
 def judge(network: UNet, frames: Sequence[LabeledFrame], plan: SegmentationPlan) -> Judgement:
     """Mean Dice over structures and frames of each patient; a structure absent from the expert's map is left out."""
     scores: dict[str, list[float]] = {}
+    labeller = Labeller.of(network, plan) if frames else None
     for frame in frames:
+        assert labeller is not None
         whole = (0, 0, 0), frame.shape
-        predicted = hard_labels(network, frame.read_hu(*whole), plan)
+        predicted = labeller.labels(frame.read_hu(*whole))
         expert = frame.read_labels(*whole)
         values = [v for v in np.unique(expert) if v not in (0, 255)]
         dice = [

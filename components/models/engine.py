@@ -51,7 +51,7 @@ def choose_engine(
     network, the machine and ``precision`` alone: equal inputs give equal bytes from the first window on.
     """
     plain = Engine(name="torch float32", run=partial(_torch, network, None))
-    half = native_bfloat16() if precision == "auto" else precision == "bfloat16"
+    half = native_bfloat16(device) if precision == "auto" else precision == "bfloat16"
     number: Number = "bfloat16" if half else "float32"
     if precision == "auto" and sum(p.numel() for p in network.parameters()) < _SMALL_PARAMETERS:
         return plain

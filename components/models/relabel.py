@@ -21,7 +21,7 @@ from components.models.agreement import agreed_labels
 from components.models.labeled import UNKNOWN, LabeledFrame, Shape, in_memory, sample_foreground
 from components.models.training_plan import SegmentationPlan
 from components.models.unet import UNet
-from components.models.whole_frame import member_labels
+from components.models.whole_frame import Labeller
 
 Labels = npt.NDArray[np.uint8]
 
@@ -56,12 +56,13 @@ def relabel(
     """
     folder.mkdir(parents=True, exist_ok=True)
     earlier = {frame.frame_id: frame for frame in before}
+    labeller = Labeller.of(network, plan)
     frames, changed, ignored = [], [], []
     for anchor in anchors:
         if anchor.provenance == "expert":
             frames.append(anchor)
             continue
-        labels = _labels(network, anchor, plan, folder / f"{anchor.frame_id}.npy")
+        labels = _labels(labeller, anchor, folder / f"{anchor.frame_id}.npy")
         known = earlier.get(anchor.frame_id, anchor).read_labels((0, 0, 0), anchor.shape)
         changed.append(_changed(known, labels))
         ignored.append(_ignored(labels))
@@ -85,13 +86,12 @@ def label_set_sha256(frames: Sequence[LabeledFrame]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _labels(network: UNet, anchor: LabeledFrame, plan: SegmentationPlan, path: Path) -> Labels:
+def _labels(labeller: Labeller, anchor: LabeledFrame, path: Path) -> Labels:
     if not path.is_file():
         whole = (0, 0, 0), anchor.shape
-        said = member_labels(network, anchor.read_hu(*whole), plan)
-        labels = agreed_labels(
-            anchor.read_labels(*whole), said.labels, said.members, said.confidence, confident=plan.confident
-        )
+        said, anchored = labeller.say(anchor.read_hu(*whole)), anchor.read_labels(*whole)
+        confident = labeller.plan.confident
+        labels = agreed_labels(anchored, said.labels, said.members, said.confidence, confident=confident)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         with unfinished.open("wb") as file:
             np.save(file, labels, allow_pickle=False)

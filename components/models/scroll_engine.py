@@ -60,7 +60,7 @@ def choose_scroll_engine(
     z, y, x = shape
     if precision == "auto" and z * y * x < _SMALL_VOXELS:
         return plain
-    half = native_bfloat16() if precision == "auto" else precision == "bfloat16"
+    half = native_bfloat16(device) if precision == "auto" else precision == "bfloat16"
     number: Number = "bfloat16" if half else "float32"
     probe = _probe(network.config.slices_per_token, (y, x), device)
     candidates = (

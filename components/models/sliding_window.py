@@ -19,7 +19,6 @@ from torch.nn import functional
 
 from components.models.window_grid import Box, Shape, WindowGrid
 
-Infer = Callable[[Tensor], tuple[Tensor, Tensor]]
 Column = tuple[EllipsisType, slice, slice]
 
 
@@ -110,46 +109,8 @@ def blend(
         band.advance(done)
 
 
-def blended_slabs(
-    infer: Infer, volume_zyx: Tensor, *, patch: Shape, stride: int, overlap: float = 0.25
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Mean scores of consecutive slabs along z; a volume no larger than ``patch`` is one pass and one slab.
-
-    Args:
-        infer: ``(1, 1, z, y, x)`` → scores ``(1, *c, z, y, x)`` and embedding ``(1, d)``.
-        volume_zyx: window units; padded with 0 (the window's lower end) where it is too small.
-        patch, stride, overlap: see ``WindowGrid.over``.
-
-    Yields:
-        Scores ``(*c, slices, y, x)`` and the embeddings ``(n, d)`` of the windows that start in the slab.
-    """
-    z, y, x = volume_zyx.shape
-    windows = WindowGrid.over((z, y, x), patch=patch, stride=stride, overlap=overlap)
-    ahead = [infer(_padded(volume_zyx[windows.boxes()[0]], windows.size)[None, None])]
-    leading = ahead[0][0].shape[1:-3]
-    none = torch.zeros((0, *windows.size), dtype=torch.uint8, device=volume_zyx.device)
-
-    def flat(window: Tensor) -> WindowScores:
-        scores, embedding = ahead.pop() if ahead else infer(window)
-        return WindowScores(scores=scores[0].flatten(0, -4).float(), members=none, embedding=embedding[0])
-
-    slabs = blend(
-        flat, volume_zyx.__getitem__, windows,
-        scores=leading.numel(), members=0, device=volume_zyx.device,
-    )  # fmt: skip
-    for slab in slabs:
-        means = slab.sums / slab.weight
-        yield means.reshape(*leading, *means.shape[1:]), torch.stack(list(slab.embeddings.values()))
-
-
-def most_probable(scores_k: Tensor) -> npt.NDArray[np.uint8]:
-    """The class of the highest score along the first axis; the first one of equals."""
-    best: npt.NDArray[np.uint8] = hard(scores_k).cpu().numpy()
-    return best
-
-
 def hard(scores_k: Tensor) -> Tensor:
-    """``most_probable`` as a uint8 tensor where the scores are."""
+    """The class of the highest score along the first axis, uint8; the first one of equals."""
     # On a CPU torch's argmax over a leading axis takes eight times as long as max.
     return scores_k.max(dim=0).indices.to(torch.uint8)
 

@@ -107,7 +107,7 @@ def _stepper(plan: SegmentationPlan, structures: int) -> Callable[[], None]:
     image = torch.rand((plan.batch_size, 1, *plan.patch), generator=generator)
     target = torch.randint(0, structures + 1, (plan.batch_size, *plan.patch), generator=generator).byte()
     weight = torch.ones(plan.batch_size, plan.heads)
-    mixed = native_precision(plan.used_precision) == "bf16-mixed"
+    mixed = native_precision(plan.used_precision, plan.devices) == "bf16-mixed"
 
     def train_step() -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):

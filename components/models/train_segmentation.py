@@ -106,20 +106,21 @@ def fine_tune(
 def _rounds(run: TrainingSteps, teaching: Sequence[LabeledFrame]) -> Student:
     """The student of the last accepted round."""
     plan = run.plan
+    measured: dict[str, float | str] = {}
     student = run.step("student-1", teaching, epochs=plan.epochs)
-    run.close(accepted=True)
     for number in range(2, plan.rounds + 1):
         again = relabel(student.network, teaching, student.frames, plan, run.checkpoints / f"labels-{number}")
         if again.changed < plan.settled or not again.frames:
-            run.rounds[-1]["stopped"] = f"relabelling changes {again.changed:.4f} of the labels"
+            measured |= {"stopped": f"relabelling changes {again.changed:.4f} of the labels"}
             break
+        run.close(accepted=True, **measured)
         following = run.step(f"student-{number}", again.frames, epochs=plan.epochs)
-        rejected = following.judgement.worse_than(student.judgement, plan.tolerance)
-        run.close(accepted=not rejected, changed=again.changed, ignored=again.ignored)
-        if rejected:
-            run.rounds[-1]["stopped"] = "rejected by the held-out experts"
-            break
+        measured = {"changed": round(again.changed, 6), "ignored": round(again.ignored, 6)}
+        if following.judgement.worse_than(student.judgement, plan.tolerance):
+            run.close(accepted=False, stopped="rejected by the held-out experts", **measured)
+            return student
         student = following
+    run.close(accepted=True, **measured)
     return student
 
 

@@ -67,11 +67,11 @@ def train_here(
     run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     trainer = lightning.Trainer(
         max_epochs=run.last,
-        accelerator="auto" if devices == 1 or a_gpu_each(devices) else "cpu",
+        accelerator="gpu" if a_gpu_each(devices) else "cpu",
         devices=devices,
         strategy=DDPStrategy() if devices > 1 else "auto",
         use_distributed_sampler=False,  # the loader already knows its share
-        precision=native_precision(run.precision),
+        precision=native_precision(run.precision, devices),
         callbacks=[
             _SeedPerStep(run.seed),
             losses,
@@ -97,13 +97,14 @@ def a_gpu_each(devices: int) -> bool:
     return torch.cuda.is_available() and torch.cuda.device_count() >= devices
 
 
-def native_precision(wanted: Precision) -> str:
+def native_precision(wanted: Precision, devices: int = 1) -> str:
     """Lightning's name: bfloat16 only where the hardware has it, since emulating it is far slower."""
     if wanted == "float32":
         return "32-true"
     if wanted == "bfloat16":
         return "bf16-mixed"
-    return "bf16-mixed" if native_bfloat16() else "32-true"
+    device = torch.device("cuda" if a_gpu_each(devices) else "cpu")
+    return "bf16-mixed" if native_bfloat16(device) else "32-true"
 
 
 class _SeedPerStep(Callback):  # type: ignore[misc]

@@ -108,12 +108,9 @@ class TrainingSteps:
         )
         return Student(network, frames, self._judged(network))
 
-    def close(self, *, accepted: bool, **measured: float) -> None:
-        """Record what the last step measured, and whether its student is kept."""
-        self.rounds[-1] |= {
-            "accepted": accepted,
-            **{name: round(value, 6) for name, value in measured.items()},
-        }
+    def close(self, *, accepted: bool, **measured: float | str) -> None:
+        """Record what the last step measured, whether its student is kept, and why no round follows."""
+        self.rounds[-1] |= {"accepted": accepted, **measured}
         if self.log is not None:
             self.log.end(str(self.rounds[-1]["step"]), self.rounds[-1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from components.models.sliding_window import blended_slabs, most_probable
+from components.models.engine import Engine, choose_engine
+from components.models.sliding_window import blend, hard
 from components.models.training_plan import SegmentationPlan
 from components.models.unet import UNet
+from components.models.window_grid import WindowGrid
 from components.volume.window import window_to_unit
 
 Labels = npt.NDArray[np.uint8]
@@ -26,29 +29,58 @@ class MemberLabels:
     members: Labels
 
 
-def hard_labels(network: UNet, voxels_hu: npt.NDArray[np.int16], plan: SegmentationPlan) -> Labels:
-    """Labels ``(z, y, x)`` of the heads' mean softmax on a prepared frame."""
-    return member_labels(network, voxels_hu, plan).labels
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Labeller:
+    """A trained network ready to label frames, by the fastest engine of this machine; ``Labeller.of`` makes it."""
 
+    engine: Engine
+    device: torch.device
+    plan: SegmentationPlan
+    stride: int
+    classes: int
+    members: int
 
-def member_labels(network: UNet, voxels_hu: npt.NDArray[np.int16], plan: SegmentationPlan) -> MemberLabels:
-    """What the heads say of a prepared frame, together and each."""
-    device = next(network.parameters()).device
-    image = torch.from_numpy(window_to_unit(voxels_hu, *plan.window_hu)).to(device)
+    @staticmethod
+    def of(network: UNet, plan: SegmentationPlan) -> Labeller:
+        """On a GPU if there is one; ``network`` itself stays where it is, in evaluation mode."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network.eval()
+        there = network if device.type == "cpu" else copy.deepcopy(network).to(device)
+        config = network.config
+        return Labeller(
+            engine=choose_engine(there, stride=config.stride, device=device, precision=plan.precision),
+            device=device,
+            plan=plan,
+            stride=config.stride,
+            classes=config.classes,
+            members=config.heads,
+        )
 
-    def softmax(x_bczyx: Tensor) -> tuple[Tensor, Tensor]:
-        logits, embedding = network(x_bczyx)
-        return logits.softmax(dim=2), embedding
+    def labels(self, voxels_hu: npt.NDArray[np.int16]) -> Labels:
+        """Labels ``(z, y, x)`` of the heads' mean softmax on a prepared frame."""
+        return self.say(voxels_hu).labels
 
-    labels, confidence, members = [], [], []
-    with torch.inference_mode():
-        for scores_mkzyx, _ in blended_slabs(softmax, image, patch=plan.patch, stride=network.config.stride):
-            mean = scores_mkzyx.mean(dim=0)
-            labels.append(most_probable(mean))
-            confidence.append(mean.amax(dim=0).cpu().numpy())
-            members.append(most_probable(scores_mkzyx.transpose(0, 1)))
-    return MemberLabels(
-        labels=np.concatenate(labels),
-        confidence=np.concatenate(confidence),
-        members=np.concatenate(members, axis=1),
-    )
+    @torch.inference_mode()
+    def say(self, voxels_hu: npt.NDArray[np.int16]) -> MemberLabels:
+        """What the heads say of a prepared frame ``(z, y, x)``, together and each."""
+        z, y, x = voxels_hu.shape
+        windows = WindowGrid.over((z, y, x), patch=self.plan.patch, stride=self.stride)
+
+        def read(box: tuple[slice, slice, slice]) -> Tensor:
+            return torch.from_numpy(window_to_unit(voxels_hu[box], *self.plan.window_hu)).to(self.device)
+
+        slabs = blend(
+            self.engine.run, read, windows,
+            scores=self.classes, members=self.members if self.members > 1 else 0, device=self.device,
+        )  # fmt: skip
+        labels, confidence, members = [], [], []
+        for slab in slabs:  # views that the next one overwrites
+            best = hard(slab.sums)
+            labels.append(best.cpu().numpy())
+            confidence.append((slab.sums.amax(dim=0) / slab.weight).cpu().numpy())
+            members.append((slab.members if self.members > 1 else best[None]).cpu().numpy().copy())
+        return MemberLabels(
+            labels=np.concatenate(labels),
+            confidence=np.concatenate(confidence),
+            members=np.concatenate(members, axis=1),
+        )

@@ -174,7 +174,9 @@ def structure_means(scans: Sequence[Dice]) -> list[float]:
 
 def _precisions() -> tuple[Number, ...]:
     """bfloat16 only where the processor computes in it: emulated, it would be nobody's choice."""
-    return PRECISIONS if native_bfloat16() else PRECISIONS[:1]
+    import torch
+
+    return PRECISIONS if native_bfloat16(torch.device("cpu")) else PRECISIONS[:1]
 
 
 def _ratios(seconds: Seconds) -> dict[str, float]:

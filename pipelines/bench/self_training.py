@@ -186,12 +186,13 @@ class _Arms:
         self._keep(name, trained.network)
 
     def _keep(self, name: str, network: UNet) -> None:
-        from components.models.whole_frame import hard_labels
+        from components.models.whole_frame import Labeller
 
         self.networks[name] = network
+        labeller = Labeller.of(network, self.plan)
 
         def predict(patient: Patient, index: int) -> Labels:
-            return hard_labels(network, patient.frames[index].volume.voxels_hu, self.plan)
+            return labeller.labels(patient.frames[index].volume.voxels_hu)
 
         self.results[name] = judged(self.test, predict)
         say(f"seed {self.seed}: {name}: mean Dice {self.results[name].dice.mean():.4f}")

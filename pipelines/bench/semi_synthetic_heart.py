@@ -51,14 +51,12 @@ def illustrate(teacher: Teacher, student: UNet, plan: SegmentationPlan) -> Illus
         return Illustration(
             table={"shown": False, "why": "no heart/heart_ct.nii.gz where CTLOOP_REALDATA points"}
         )
-    from components.models.whole_frame import hard_labels
+    from components.models.whole_frame import Labeller
 
-    cine = _cine(folder)
+    cine, labeller = _cine(folder), Labeller.of(student, plan)
 
     def by_student(volume: Volume) -> LabelMap:
-        return LabelMap(
-            labels=hard_labels(student, volume.voxels_hu, plan), geometry=volume.geometry, names=names
-        )
+        return LabelMap(labels=labeller.labels(volume.voxels_hu), geometry=volume.geometry, names=names)
 
     names = _label(teacher, cine[0][0]).names
     drawn: dict[str, Callable[[Volume], LabelMap]] = {

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from components.models import acceptance
 from components.models.acceptance import Judgement, held_out_experts, judge
 from components.models.labeled import LabeledFrame, in_memory
 from components.models.training_plan import SegmentationPlan
 from components.models.unet import UNet
+from components.models.whole_frame import Labeller
 
 PLAN = SegmentationPlan(patch=(16, 16, 16), widths=(4, 8), rounds=2)
 
@@ -62,7 +62,7 @@ def test_one_round_needs_no_judge() -> None:
 def test_dice_by_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     predicted = np.zeros((4, 4, 4), np.uint8)
     predicted[0, 0, 0] = 1
-    monkeypatch.setattr(acceptance, "hard_labels", lambda *_: predicted)
+    monkeypatch.setattr(Labeller, "labels", lambda *_: predicted)
     judgement = judge(UNet(PLAN.network(1)), [frame("a", "expert"), frame("b", "expert")], PLAN)
     assert judgement.dice == {"a": pytest.approx(2 / 3), "b": pytest.approx(2 / 3)}
 

@@ -98,7 +98,7 @@ def test_small_networks_stay_in_plain_torch() -> None:
 
 def test_auto_takes_what_the_hardware_computes_in() -> None:
     config = UNetConfig(classes=3, widths=(32, 64))
-    expected = "bfloat16" if native_bfloat16() else "float32"
+    expected = "bfloat16" if native_bfloat16(torch.device("cpu")) else "float32"
     assert choose_engine(network(config), stride=4, device=CPU).name == f"openvino {expected}"
 
 

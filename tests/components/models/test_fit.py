@@ -15,7 +15,7 @@ from components.models import train_segmentation as segmentation_training
 from components.models.fit import native_precision
 from components.models.labeled import LabeledFrame, LabeledScan, in_memory, sample_foreground
 from components.models.training_plan import Augmentation, ClassificationPlan, SegmentationPlan
-from components.models.whole_frame import hard_labels
+from components.models.whole_frame import Labeller
 
 SEGMENTATION = SegmentationPlan(
     patch=(16, 16, 16), widths=(4, 8), batch_size=2, steps_per_epoch=2, epochs=3, fine_tune_epochs=2, seed=5
@@ -130,7 +130,7 @@ def test_segmentation_learns_the_box(tmp_path: Path) -> None:
     )
     network, _, _ = segmentation_training.train_segmentation(frames(), 1, plan, checkpoints=tmp_path)
     test = frames()[0]
-    labels = hard_labels(network, test.read_hu((0, 0, 0), test.shape), plan)
+    labels = Labeller.of(network, plan).labels(test.read_hu((0, 0, 0), test.shape))
     truth = test.read_labels((0, 0, 0), test.shape)
     assert 2 * ((labels == 1) & (truth == 1)).sum() / ((labels == 1).sum() + truth.sum()) > 0.9
 

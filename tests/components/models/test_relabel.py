@@ -13,12 +13,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from components.models import relabel as relabelling
 from components.models.labeled import LabeledFrame, in_memory, sample_foreground
 from components.models.relabel import label_set_sha256, relabel
 from components.models.training_plan import SegmentationPlan
 from components.models.unet import UNet
-from components.models.whole_frame import MemberLabels
+from components.models.whole_frame import Labeller, MemberLabels
 
 Labels = npt.NDArray[np.uint8]
 PLAN = SegmentationPlan(patch=(16, 16, 16), widths=(4, 8))
@@ -48,13 +47,13 @@ def student(monkeypatch: pytest.MonkeyPatch) -> list[Labels]:
     """What the student says, frame after frame."""
     said: list[Labels] = []
 
-    def say(network: UNet, voxels: npt.NDArray[np.int16], plan: SegmentationPlan) -> MemberLabels:
+    def say(labeller: Labeller, voxels: npt.NDArray[np.int16]) -> MemberLabels:
         labels = said.pop(0)
         return MemberLabels(
             labels=labels, confidence=np.ones(labels.shape, np.float32), members=np.stack([labels, labels])
         )
 
-    monkeypatch.setattr(relabelling, "member_labels", say)
+    monkeypatch.setattr(Labeller, "say", say)
     return said
 
 

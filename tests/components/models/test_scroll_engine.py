@@ -47,7 +47,9 @@ def test_openvino_says_what_torch_says(rows_right_left: bool, padded: bool) -> N
 def test_small_scans_stay_in_torch_and_large_ones_do_not() -> None:
     assert choose_scroll_engine(network(), (48, 64, 64), device=CPU).name == "torch float32"
     engine = choose_scroll_engine(network(), (240, 80, 80), device=CPU)
-    assert engine.name == ("openvino bfloat16" if native_bfloat16() else "openvino float32")
+    assert engine.name == (
+        "openvino bfloat16" if native_bfloat16(torch.device("cpu")) else "openvino float32"
+    )
 
 
 def test_an_engine_that_says_something_else_is_not_used(

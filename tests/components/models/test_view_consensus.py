@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ from components.volume.volume import LabelMap, Volume
 
 Labels = npt.NDArray[np.uint8]
 GRID = Geometry.axis_aligned((24, 20, 22), (2.0, 3.0, 2.5), (10.0, -5.0, 3.0))
+BIG = Geometry.axis_aligned((48, 48, 48), (2.0, 2.0, 2.0))
 
 
 def ball() -> Volume:
@@ -127,9 +129,19 @@ def test_views_that_make_no_sense_are_refused() -> None:
             Views(**wrong)  # type: ignore[arg-type]
 
 
-def test_memory_counts_the_views() -> None:
-    voxels_mb = 24 * 20 * 22 / 1e6
-    assert ViewConsensus(Fake(bright), Views()).memory_mb(GRID) == pytest.approx(100.0 + 17 * voxels_mb)
+def test_memory_is_that_of_the_teacher_the_views_and_the_turning() -> None:
+    frame = Volume(voxels_hu=np.resize(ball().voxels_hu, (48, 48, 48)), geometry=BIG)
+
+    class Small(Fake):
+        def label(self, volume: Volume) -> LabelMap:
+            return LabelMap(labels=bright(volume.voxels_hu, 0), geometry=BIG, names={1: "heart"})
+
+    teacher = ViewConsensus(Small(bright), Views())
+    tracemalloc.start()
+    teacher.label(frame)
+    taken_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    assert taken_mb < teacher.memory_mb(BIG) - 100.0 < 1.1 * taken_mb
 
 
 def test_stop_reaches_the_teacher() -> None:
