@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from pipelines.params import load_section
 from pipelines.progress import bar, say, write_json
 from pipelines.segmentation_report import write_segmentation_report
 from pipelines.stage_command import run_stage
+from pipelines.whole_folder import whole_folder
 from pipelines.workspace import Workspace
 
 Load = Callable[[str], Volume]
@@ -41,17 +40,16 @@ def evaluate(workspace: Workspace, task: Task) -> None:
     frames = frames_of(workspace, task, "test")
     folder = workspace.prepared(task) / "frames"
     predictor = load_predictor(workspace.model(task))
-    unfinished = _fresh(workspace.evaluation(task))
 
     def load(frame: str) -> Volume:
         return load_volume(folder / f"{frame}.b2nd")
 
     evaluate_task = _segmentation if task == "segmentation" else _classification
-    evaluation, calibration = evaluate_task(workspace, predictor, frames, load, params, unfinished)
-    evaluation.per_patient.to_parquet(unfinished / "per_patient.parquet", index=False)
-    evaluation.reference.to_parquet(unfinished / "reference.parquet", index=False)
-    write_json(unfinished / "calibration.json", calibration)
-    _publish(unfinished, workspace.evaluation(task))
+    with whole_folder(workspace.evaluation(task)) as unfinished:
+        evaluation, calibration = evaluate_task(workspace, predictor, frames, load, params, unfinished)
+        evaluation.per_patient.to_parquet(unfinished / "per_patient.parquet", index=False)
+        evaluation.reference.to_parquet(unfinished / "reference.parquet", index=False)
+        write_json(unfinished / "calibration.json", calibration)
     write_json(workspace.metrics(task), {"task": task, **evaluation.metrics})
     say(f"evaluate: {_headline(task, evaluation)}")
 
@@ -123,19 +121,6 @@ def _with_calibration(predictor: Any, fit: CalibrationFit) -> Predictor:
     calibration = Calibration.of(predictor.label_names, fit.temperature, fit.thresholds)
     calibrated: Predictor = dataclasses.replace(predictor, calibration=calibration)
     return calibrated
-
-
-def _fresh(folder: Path) -> Path:
-    """An empty folder beside ``folder``, for output that is not finished."""
-    unfinished = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    return unfinished
-
-
-def _publish(unfinished: Path, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(unfinished, folder)
 
 
 def _headline(task: Task, evaluation: Evaluation) -> str:

@@ -17,6 +17,7 @@ from pipelines.ingest import ingest
 from pipelines.label_names import finding_names
 from pipelines.prepare import prepare
 from pipelines.pseudonym_key import pseudonym_key
+from pipelines.quarantined_paths import quarantined_paths, record_quarantined
 from pipelines.workspace import Workspace
 
 _SCRATCH = "external-"
@@ -43,6 +44,9 @@ def prepared_beside(
         shutil.copyfile(workspace.params, beside.params)
         digest = _list(workspace, beside, place)
         ingest(beside, "segmentation")
+        record_quarantined(
+            workspace, quarantined_paths(beside)
+        )  # for the owner, who knows only pseudonyms else
         prepare(beside, "segmentation")
         yield beside, digest
 

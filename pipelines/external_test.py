@@ -33,6 +33,7 @@ from pipelines.judge_segmentation import judge_segmentation
 from pipelines.params import load_section
 from pipelines.progress import write_json
 from pipelines.segmentation_report import JudgedModel, write_segmentation_report
+from pipelines.whole_folder import whole_folder
 from pipelines.workspace import Workspace
 
 
@@ -160,16 +161,17 @@ def _result(
 def _write(
     folder: Path, result: dict[str, Any], judged: JudgedModel, version: ModelVersion, params: EvaluateParams
 ) -> None:
-    write_segmentation_report(
-        folder,
-        judged,
-        heading=f"External test: {result['source']}",
-        eyebrow=f"ctloop external-test · model {subject_of(version)}",
-        level=params.level,
-        external=result,
-    )
-    judged.evaluation.per_patient.to_parquet(folder / "per_patient.parquet", index=False)
-    write_json(folder / "result.json", result)
+    with whole_folder(folder) as unfinished:
+        write_segmentation_report(
+            unfinished,
+            judged,
+            heading=f"External test: {result['source']}",
+            eyebrow=f"ctloop external-test · model {subject_of(version)}",
+            level=params.level,
+            external=result,
+        )
+        judged.evaluation.per_patient.to_parquet(unfinished / "per_patient.parquet", index=False)
+        write_json(unfinished / "result.json", result)
 
 
 def _log(

@@ -100,13 +100,19 @@ def _either_way(
 def _neighbours(
     names: Sequence[str], order: Series, dice: Mapping[tuple[str, str], Mapping[str, float]]
 ) -> dict[str, float]:
-    """Mean Dice of neighbours by structure; frames on both sides of a gap are no neighbours."""
+    """Mean Dice of neighbours by structure; frames on both sides of a gap are no neighbours.
+
+    A frame at 100 %, which is the next cycle's first and has no place of its own, stands for the first frame where
+    the last one is compared with it.
+    """
     places = order if order.size else np.arange(float(len(names)))
     following = np.roll(places, -1)
     if len(names) == 2:
         places, following = places[:1], following[:1]
+    closing = {names[0]: names[-1]} if order.size and np.isfinite(order).sum() < len(names) else {}
     found = [
         _either_way(dice, names[int(first)], names[int(second)])
+        or _either_way(dice, names[int(first)], closing.get(names[int(second)], ""))
         for first, second in zip(places, following, strict=True)
         if np.isfinite(first) and np.isfinite(second)
     ]

@@ -16,6 +16,7 @@ from components.registry.registry import ModelVersion
 from pipelines.evaluate import evaluate
 from pipelines.external_data import ExternalData
 from pipelines.external_test import chosen_version, external_test, headline
+from pipelines.quarantined_paths import quarantined_paths
 from pipelines.register import register
 from pipelines.workspace import Workspace
 from tests.components.registry.fakes import LedgerInMemory
@@ -126,6 +127,15 @@ def test_a_label_on_another_grid_is_left_out_with_its_reason(registered: Registe
     assert any("grid" in reason for reason in reasons)
     page = Path(str(result["report"])).read_text()
     assert "quarantined" in page
+    (torn,) = (item["what"].split()[1] for item in result["left_out"] if "unreadable" in item["reason"])  # type: ignore[attr-defined]
+    assert Path(quarantined_paths(registered[0])[torn]) == source / "1-50.nii.gz"
+
+
+def test_nothing_of_an_earlier_report_stays(registered: Registered) -> None:
+    folder = Path(str(run(registered, ExternalData(batch="north"))["report"])).parent
+    (folder / "cine-9.webp").touch()
+    run(registered, ExternalData(batch="north"))
+    assert not (folder / "cine-9.webp").exists()
 
 
 def test_what_cannot_be_tested_is_said(registered: Registered, tmp_path: Path) -> None:

@@ -77,6 +77,22 @@ def test_a_frame_that_failed_is_a_gap_too() -> None:
     assert found.metrics["ejection_fraction_error"]["bias"]["value"] is None
 
 
+def test_a_closing_frame_stands_for_the_first_beside_the_last() -> None:
+    case = {"case_id": "c", "patient_id": "p"}
+    frames = pd.DataFrame(
+        [
+            {**case, "frame_id": name, "phase_percent": phase}
+            for name, phase in (("a", 0), ("b", 50), ("z", 100))
+        ]
+    )
+    pairs = [
+        {"first": first, "second": second, "dice": {"heart": dice}}
+        for first, second, dice in (("a", "b", 0.8), ("b", "z", 0.6), ("z", "a", 1.0))
+    ]
+    (row,) = cycle_table(frames, pairs).to_dict("records")
+    assert row["consecutive_dice_heart"] == pytest.approx((0.8 + 0.6) / 2)
+
+
 def test_uneven_phases_are_said_and_not_measured() -> None:
     frames, load = cine_frames(1, phases=4)
     frames["phase_percent"] = [0.0, 5.0, 20.0, 50.0]
