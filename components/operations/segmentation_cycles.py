@@ -111,8 +111,7 @@ def _neighbours(
         places, following = places[:1], following[:1]
     closing = {names[0]: names[-1]} if order.size and np.isfinite(order).sum() < len(names) else {}
     found = [
-        _either_way(dice, names[int(first)], names[int(second)])
-        or _either_way(dice, names[int(first)], closing.get(names[int(second)], ""))
+        _either_way(dice, names[int(first)], closing.get(names[int(second)], names[int(second)]))
         for first, second in zip(places, following, strict=True)
         if np.isfinite(first) and np.isfinite(second)
     ]
