@@ -12,7 +12,8 @@ import torch
 
 from components.cohort.task import Task
 from components.models.centre_crop import centre_crop, real_tokens
-from components.models.ct_scroll import CTScroll, CTScrollConfig
+from components.models.classifiers import Classifier
+from components.models.ct_scroll import CTScroll
 from components.models.description import ModelDescription
 from components.models.prediction import FramePrediction
 from components.models.scroll_engine import ScrollEngine, choose_scroll_engine
@@ -45,9 +46,9 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassificationPredictor:
-    """A ``Predictor`` for a ``CTScroll``; see ``components.models.prediction``."""
+    """A ``Predictor`` for a network that classifies; see ``components.models.prediction``."""
 
-    network: CTScroll
+    network: Classifier
     description: ModelDescription
     device: torch.device
     calibration: Calibration
@@ -69,6 +70,8 @@ class ClassificationPredictor:
     @cached_property
     def engine(self) -> ScrollEngine:
         """Made when first needed."""
+        if not isinstance(self.network, CTScroll):
+            return ScrollEngine(name="torch float32", run=self.network)
         shape = self.description.input.shape
         return choose_scroll_engine(self.network, shape, device=self.device, precision=self.precision)
 
@@ -89,7 +92,7 @@ class ClassificationPredictor:
 
     def _infer(self, prepared: Volume) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         contract = self.description.input
-        per_token = CTScrollConfig(**self.description.architecture).slices_per_token
+        per_token = self.network.config.slices_per_token if isinstance(self.network, CTScroll) else 1
         cropped, real = centre_crop(prepared.voxels_hu, contract.shape, AIR_HU)
         unit = window_to_unit(cropped, *contract.window_hu) + np.float32(contract.shift)
         with torch.inference_mode():

@@ -1,6 +1,7 @@
 """CT-Scroll (Di Piazza et al., MIDL 2025, arXiv 2503.20652): triplets of slices, attention up and down.
 
-Every size is a parameter; ``PUBLISHED`` holds the paper's. Two things differ from the published code where
+Every size is a parameter; ``PUBLISHED`` holds the paper's. Its ablations are values of ``depth``, ``attention`` and
+``window``. Two things differ from the published code where
 asked for: padding slices can be masked out (``valid_bt``), and masks are made once per length.
 Shapes: b batch, t triplets (inferior → superior), d features, h w in-plane, l labels.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,13 @@ from torch.nn import functional
 from components.errors import ParameterError
 from components.models.slice_backbone import slice_backbone
 from components.models.slice_features import freeze_statistics, pooled_features
+
+Attention = Literal["global", "below", "above"]
+_SUB_BLOCKS: dict[Attention, str] = {  # as the published weights name them
+    "global": "global_block",
+    "below": "caudal_cranial_block",
+    "above": "cranial_caudal_block",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +42,8 @@ class CTScrollConfig:
         heads: attention heads.
         window: a local sub-block sees this many tokens to one side, and itself.
         hidden: width of the classifier's hidden layer.
-        depth: scroll blocks.
+        depth: scroll blocks; 0 averages the tokens without attention (global average pooling).
+        attention: sub-blocks of a scroll block, in their order: over all triplets, downwards, upwards.
         token_dropout, attention_dropout, classifier_dropout: probabilities in training.
         rows_right_left: image rows run along x (right → left) instead of y, as in the published weights.
         mask_padding: leave padding slices out of attention and pooling; off in the published weights.
@@ -52,6 +62,7 @@ class CTScrollConfig:
     window: int = 15
     hidden: int = 128
     depth: int = 1
+    attention: tuple[Attention, ...] = ("global", "below", "above")
     token_dropout: float = 0.2
     attention_dropout: float = 0.1
     classifier_dropout: float = 0.5
@@ -62,10 +73,12 @@ class CTScrollConfig:
     recompute: bool = False
 
     def __post_init__(self) -> None:
-        sizes = (self.labels, self.slices_per_token, self.window, self.hidden, self.depth, *self.widths)
-        if min(sizes) < 1 or not self.widths or self.heads < 1 or self.embedding % self.heads:
+        sizes = (self.labels, self.slices_per_token, self.window, self.hidden, self.heads, *self.widths)
+        sound = min(sizes) >= 1 and self.depth >= 0 and self.widths and self.embedding % self.heads == 0
+        if not (sound and self.attention and set(self.attention) <= set(_SUB_BLOCKS)):
             raise ParameterError(
-                expected="positive sizes and an embedding that is a multiple of the heads",
+                expected="positive sizes, an embedding that is a multiple of the heads, "
+                f"attention among {', '.join(_SUB_BLOCKS)}",
                 got=repr(self),
                 hint="correcting the train section of params.yaml",
             )
@@ -137,24 +150,23 @@ class _ScrollBlock(nn.Module):
 
     def __init__(self, config: CTScrollConfig) -> None:
         super().__init__()
-        self.window = config.window
-        self.global_block = _AttentionBlock(config)
-        self.caudal_cranial_block = _AttentionBlock(config)
-        self.cranial_caudal_block = _AttentionBlock(config)
-        self._masks: dict[tuple[int, torch.device], tuple[Tensor, Tensor]] = {}
+        self.window, self.attention = config.window, tuple(config.attention)
+        for kind in self.attention:
+            self.add_module(_SUB_BLOCKS[kind], _AttentionBlock(config))
+        self._masks: dict[tuple[int, torch.device], dict[str, Tensor | None]] = {}
 
     def forward(self, x_btd: Tensor, valid_bt: Tensor | None) -> Tensor:
-        below_tt, above_tt = self._local_masks(x_btd.shape[1], x_btd.device)
-        x_btd = self.global_block(x_btd, _combine(None, valid_bt))
-        x_btd = self.caudal_cranial_block(x_btd, _combine(below_tt, valid_bt))
-        out: Tensor = self.cranial_caudal_block(x_btd, _combine(above_tt, valid_bt))
-        return out
+        masks = self._local_masks(x_btd.shape[1], x_btd.device)
+        for kind in self.attention:
+            block = self.get_submodule(_SUB_BLOCKS[kind])
+            x_btd = block(x_btd, _combine(masks[kind], valid_bt))
+        return x_btd
 
-    def _local_masks(self, tokens: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _local_masks(self, tokens: int, device: torch.device) -> dict[str, Tensor | None]:
         key = (tokens, device)
         if key not in self._masks:
             below = local_mask(tokens, self.window).to(device)
-            self._masks[key] = below, below.T.contiguous()
+            self._masks[key] = {"global": None, "below": below, "above": below.T.contiguous()}
         return self._masks[key]
 
 

@@ -93,6 +93,7 @@ def fit(
     checkpoint: Path,
     precision: Precision = "auto",
     devices: int = 1,
+    accumulate: int = 1,
     stop_after: int | None = None,
     on_epoch: OnEpoch | None = None,
     progress: TextIO | None = sys.stderr,
@@ -108,12 +109,16 @@ def fit(
         precision: ``auto`` takes bfloat16 only where the processor computes in it.
         devices: processes, each with a GPU where there are any, that share every batch of ``loader``; the
             result is that of one process up to the order of sums.
+        accumulate: batches of ``loader`` to a step of the optimiser, which takes the mean of their losses.
         stop_after: stop after this many epochs of the ``epochs`` (to continue another time).
         on_epoch: called with (name, epoch, loss), for the epochs of the checkpoint too.
         progress: where the bar goes; never standard output.
     """
     last = epochs if stop_after is None else min(stop_after, epochs)
-    run = Run(name=name, epochs=epochs, last=last, seed=seed, checkpoint=checkpoint, precision=precision)
+    run = Run(
+        name=name, epochs=epochs, last=last, seed=seed, checkpoint=checkpoint, precision=precision,
+        accumulate=accumulate,
+    )  # fmt: skip
     if devices == 1:
         return train_here(module, loader, run, on_epoch=on_epoch, progress=progress)
     from components.models.data_parallel import train_in_processes

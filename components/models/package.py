@@ -18,7 +18,7 @@ from torch import nn
 
 from components.errors import ParameterError, StateError
 from components.models.classification_predictor import Calibration, ClassificationPredictor
-from components.models.ct_scroll import CTScroll, CTScrollConfig
+from components.models.classifiers import Classifier, build_classifier, config_of
 from components.models.description import ModelDescription
 from components.models.segmentation_predictor import SegmentationPredictor
 from components.models.unet import UNet
@@ -73,9 +73,9 @@ def build_network(description: ModelDescription) -> nn.Module:
             outputs = unet.classes - 1
             network: nn.Module = UNet(unet)
         else:
-            scroll = CTScrollConfig(**description.architecture)
-            outputs = scroll.labels
-            network = CTScroll(scroll)
+            config = config_of(description.architecture)
+            outputs = config.labels
+            network = build_classifier(config)
     except (TypeError, ParameterError) as error:
         raise _misfit(str(error)) from error
     if outputs != len(description.label_names):
@@ -97,7 +97,7 @@ def load_predictor(folder: Path, *, device: str = "auto") -> SegmentationPredict
     network = network.to(where)
     if description.task == "segmentation":
         return SegmentationPredictor(network=network, description=description, device=where)
-    assert isinstance(network, CTScroll)
+    assert isinstance(network, Classifier)
     calibration = _calibration(folder, description.label_names)
     return ClassificationPredictor(
         network=network, description=description, device=where, calibration=calibration

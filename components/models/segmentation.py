@@ -7,8 +7,9 @@ from typing import Any
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor, distributed
+from torch import Tensor
 
+from components.models.batch_share import share_of_batch
 from components.models.deep_supervision import AuxiliaryHeads, deep_loss
 from components.models.fit import seeded
 from components.models.optimiser import adamw
@@ -45,7 +46,7 @@ class SegmentationModule(lightning.LightningModule):  # type: ignore[misc]
         levels, _embedding = self.network.decode(image)
         coarse = self.auxiliary(levels[:-1]) if self.auxiliary is not None else []
         loss = deep_loss([self.network.logits(levels[-1]), *reversed(coarse)], target.long(), weight_bm)
-        return loss * _share(weight_bm)
+        return loss * share_of_batch(weight_bm)
 
     def configure_optimizers(self) -> dict[str, Any]:
         return adamw(
@@ -61,13 +62,3 @@ class SegmentationModule(lightning.LightningModule):  # type: ignore[misc]
         if self.recipe.ema == 0.0:
             return []
         return [WeightAverage(self.network, decay_of(self.recipe.ema, self.steps))]
-
-
-def _share(weight_bm: Tensor) -> Tensor | float:
-    """This process's weight over the processes' mean, so that their mean is the loss of the whole batch."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 1.0
-    own = weight_bm.sum()
-    total = own.clone()
-    distributed.all_reduce(total)
-    return own * distributed.get_world_size() / total.clamp_min(1e-8)

@@ -1,4 +1,4 @@
-"""Training of CT-Scroll on labelled scans."""
+"""Training of a classifier on labelled scans."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import torch
 
 from components.errors import StateError
 from components.models.classification import ClassificationModule
+from components.models.classifiers import Classifier, ClassifierConfig, build_classifier
 from components.models.ct_scroll import CTScroll, CTScrollConfig
 from components.models.description import InputContract, ModelDescription
 from components.models.findings_loss import positive_weights
 from components.models.fit import OnEpoch, batches, fit, seeded
+from components.models.inflated_cnn import InflatedConfig
 from components.models.labeled import LabeledScan
 from components.models.published_weights import load_imagenet
 from components.models.scans import ScanDataset
@@ -30,7 +32,7 @@ def train_classification(
     checkpoints: Path,
     start: Path | None = None,
     on_epoch: OnEpoch | None = None,
-) -> tuple[CTScroll, dict[str, list[float]]]:
+) -> tuple[Classifier, dict[str, list[float]]]:
     """A trained network and its loss curve.
 
     Args:
@@ -46,18 +48,17 @@ def train_classification(
     if not scans:
         raise StateError(expected="training scans with findings", got="none", hint="importing labels")
     findings = np.stack([scan.findings for scan in scans])
-    network = seeded(lambda: CTScroll(scroll_config(plan, findings.shape[1])), plan.seed)
-    if start is not None and plan.imagenet:
-        load_imagenet(network, start)
-    elif start is not None:
-        load_start(start, network, names)
+    network = seeded(lambda: build_classifier(classifier_config(plan, findings.shape[1])), plan.seed)
+    if start is not None:
+        _begin_with(network, start, plan, names)
     loader = batches(ScanDataset(scans, plan), batch_size=plan.batch_size, workers=plan.workers)
     module = ClassificationModule(
         network,
         positive_l=torch.from_numpy(positive_weights(findings, plan.positive_weight_cap)),
         rate=plan.learning_rate,
         weight_decay=plan.weight_decay,
-        steps=plan.epochs * len(loader),
+        steps=plan.epochs * -(-len(loader) // plan.accumulate),
+        ema=plan.ema,
     )
     curve = fit(
         module,
@@ -67,29 +68,34 @@ def train_classification(
         seed=plan.seed,
         checkpoint=checkpoints / "classifier.ckpt",
         precision=plan.used_precision,
+        devices=plan.devices,
+        accumulate=plan.accumulate,
         on_epoch=on_epoch,
     )
     return network.cpu(), {"classifier": curve}
 
 
-def scroll_config(plan: ClassificationPlan, labels: int) -> CTScrollConfig:
-    """The network that a plan describes."""
-    return CTScrollConfig(
-        labels=labels,
-        slices_per_token=plan.slices_per_token,
-        widths=plan.widths,
-        max_pool=plan.max_pool,
-        embedding=plan.embedding,
-        heads=plan.heads,
-        window=plan.window,
-        token_dropout=plan.token_dropout,
-        attention_dropout=plan.attention_dropout,
-        classifier_dropout=plan.classifier_dropout,
-    )
+def classifier_config(plan: ClassificationPlan, labels: int) -> ClassifierConfig:
+    """The network that a plan describes: the values of the plan that have its names."""
+    kind = InflatedConfig if plan.network == "inflated-cnn" else CTScrollConfig
+    names = {field.name for field in dataclasses.fields(kind)} - {"labels", "kind"}
+    own = {name: value for name, value in vars(plan).items() if name in names}
+    return kind(labels=labels, **own)
+
+
+def _begin_with(network: Classifier, file: Path, plan: ClassificationPlan, names: Sequence[str]) -> None:
+    if not plan.imagenet:
+        load_start(file, network, names)
+    elif isinstance(network, CTScroll):
+        load_imagenet(network, file)
+    else:
+        flat = CTScroll(CTScrollConfig(labels=1, widths=plan.widths, max_pool=plan.max_pool))
+        load_imagenet(flat, file)
+        network.start_from(flat.features)
 
 
 def describe(
-    network: CTScroll,
+    network: Classifier,
     plan: ClassificationPlan,
     findings: Sequence[str],
     spacing_mm: tuple[float, float, float],

@@ -161,12 +161,18 @@ class SegmentationPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationPlan:
-    """CT-Scroll on findings.
+    """A classifier on findings.
 
     Args:
         window_hu, shift: clipped to the window, scaled to [0, 1], shift added (the paper's values).
         shape: centre crop in voxels along (z, y, x).
-        slices_per_token … classifier_dropout: see ``CTScrollConfig``.
+        network: ``ct-scroll``, or its plain rival ``inflated-cnn`` (which reads ``widths``, ``max_pool``, ``hidden``
+            and ``classifier_dropout`` alone).
+        slices_per_token … recompute: see ``CTScrollConfig``.
+        batch_size: scans per step of the backward pass, of which ``accumulate`` make a step of the optimiser.
+        devices: processes (one per GPU) that share each batch; batch_size must be a multiple. On GPUs batch norm
+            is synchronised over them; on processors each has its own statistics.
+        ema: memory of the weights' moving average as a share of the steps; 0 keeps the last weights.
         positive_weight_cap: positives of a rare finding weigh negatives / positives, at most this; 1 = off.
         start: file of starting weights, relative to the workspace; ``None`` starts at random.
         imagenet: instead, an ImageNet ResNet-18 file for the backbone alone.
@@ -176,19 +182,29 @@ class ClassificationPlan:
     window_hu: tuple[float, float] = (-1000.0, 200.0)
     shift: float = -0.449
     shape: tuple[int, int, int] = (48, 64, 64)
+    network: Literal["ct-scroll", "inflated-cnn"] = "ct-scroll"
     slices_per_token: int = 3
     widths: tuple[int, ...] = (16, 32, 64, 128)
     max_pool: bool = True
     embedding: int = 128
     heads: int = 8
     window: int = 5
+    hidden: int = 128
+    depth: int = 1
+    attention: tuple[Literal["global", "below", "above"], ...] = ("global", "below", "above")
     token_dropout: float = 0.1
     attention_dropout: float = 0.1
     classifier_dropout: float = 0.2
+    tokens_at_once: int = 0
+    frozen_statistics: bool = False
+    recompute: bool = False
     batch_size: int = 8
+    accumulate: int = 1
+    devices: int = 1
     epochs: int = 20
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
+    ema: float = 0.0
     positive_weight_cap: float = 1.0
     start: str | None = None
     imagenet: str | None = None
@@ -208,6 +224,11 @@ class ClassificationPlan:
     def __post_init__(self) -> None:
         if self.start and self.imagenet:
             raise _out_of_range("start or imagenet", "both")
+        if min(self.batch_size, self.accumulate, self.devices, self.epochs) < 1 or not 0.0 <= self.ema < 1.0:
+            raise _out_of_range(
+                "batch_size, accumulate, devices, epochs >= 1 and ema in [0, 1)",
+                f"{self.batch_size}, {self.accumulate}, {self.devices}, {self.epochs}, {self.ema:g}",
+            )
 
     @property
     def used_precision(self) -> Precision:

@@ -36,6 +36,7 @@ class Run:
     seed: int
     checkpoint: Path
     precision: Precision
+    accumulate: int = 1
 
 
 @contextmanager
@@ -46,7 +47,9 @@ def _quiet_lightning() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*(many workers|logging interval|LeafSpec).*")
+            warnings.filterwarnings(
+                "ignore", message=".*(many workers|logging interval|LeafSpec|in eval mode).*"
+            )
             yield
     finally:
         logger.setLevel(level)
@@ -72,6 +75,8 @@ def train_here(
         strategy=DDPStrategy() if devices > 1 else "auto",
         use_distributed_sampler=False,  # the loader already knows its share
         precision=native_precision(run.precision, devices),
+        accumulate_grad_batches=run.accumulate,
+        sync_batchnorm=devices > 1 and a_gpu_each(devices),
         callbacks=[
             _SeedPerStep(run.seed),
             losses,
@@ -111,9 +116,10 @@ class _SeedPerStep(Callback):  # type: ignore[misc]
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+    def on_train_batch_start(self, trainer: Any, _module: Any, _batch: Any, number: int, *_: Any) -> None:
+        step = trainer.current_epoch * int(trainer.num_training_batches) + number
         rank = [trainer.global_rank] if trainer.global_rank else []
-        state = np.random.SeedSequence([self.seed, trainer.global_step, *rank]).generate_state(2)
+        state = np.random.SeedSequence([self.seed, step, *rank]).generate_state(2)
         torch.manual_seed(int(state[0]) << 32 | int(state[1]))
 
 
@@ -129,8 +135,8 @@ class _Losses(Callback):  # type: ignore[misc]
         for epoch, loss in enumerate(self.values):
             self._tell(epoch, loss)
 
-    def on_train_batch_end(self, _trainer: Any, _module: Any, outputs: Any, *_: Any) -> None:
-        self._steps.append(outputs["loss"].detach())
+    def on_train_batch_end(self, trainer: Any, _module: Any, outputs: Any, *_: Any) -> None:
+        self._steps.append(outputs["loss"].detach() * trainer.accumulate_grad_batches)
 
     def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
         mean = torch.stack(self._steps).mean()
@@ -170,16 +176,17 @@ class _Bar(Callback):  # type: ignore[misc]
         self._bar = tqdm(
             desc=self.name,
             total=steps * self.epochs,
-            initial=int(trainer.global_step),
+            initial=steps * int(trainer.current_epoch),
             file=self.stream or sys.stderr,
             disable=self.stream is None,
             unit="step",
             mininterval=1.0,
         )
 
-    def on_train_batch_end(self, _trainer: Any, _module: Any, outputs: Any, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Any, _module: Any, outputs: Any, *_: Any) -> None:
         self._bar.update(1)
-        self._bar.set_postfix(loss=f"{float(outputs['loss']):.3f}", refresh=False)
+        loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+        self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
 
     def on_train_end(self, *_: Any) -> None:
         self._bar.close()

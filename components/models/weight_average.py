@@ -19,7 +19,7 @@ class WeightAverage(Callback):  # type: ignore[misc]
     ends with the same bytes.
 
     Args:
-        network: of parameters only; buffers are left alone.
+        network: its parameters and the statistics of its batch norms.
         decay: of the average, per step; see ``decay_of``.
     """
 
@@ -28,28 +28,35 @@ class WeightAverage(Callback):  # type: ignore[misc]
         self.average: dict[str, Tensor] = {}
 
     def on_train_start(self, *_: Any) -> None:
-        own = dict(self.network.named_parameters())
+        own = _followed(self.network)
         kept = self.average or own
         self.average = {name: kept[name].detach().clone().to(p.device) for name, p in own.items()}
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        if trainer.global_step == self.steps:  # a batch whose gradients wait for others
+            return
         self.steps += 1
         decay = min(self.decay, self.steps / (9.0 + self.steps))  # the first weights are soon forgotten
-        followed = [p.detach() for p in self.network.parameters()]
+        followed = list(_followed(self.network).values())
         torch._foreach_lerp_(list(self.average.values()), followed, 1.0 - decay)
 
     def on_fit_end(self, *_: Any) -> None:
         if not self.average:  # nothing was trained
             return
         with torch.no_grad():
-            for name, parameter in self.network.named_parameters():
-                parameter.copy_(self.average[name])
+            for name, tensor in _followed(self.network).items():
+                tensor.copy_(self.average[name])
 
     def state_dict(self) -> dict[str, Any]:
         return {"steps": self.steps, "average": dict(self.average)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.steps, self.average = int(state_dict["steps"]), dict(state_dict["average"])
+
+
+def _followed(network: nn.Module) -> dict[str, Tensor]:
+    named = [*network.named_parameters(), *network.named_buffers()]
+    return {name: tensor.detach() for name, tensor in named if tensor.is_floating_point()}
 
 
 def decay_of(share: float, steps: int) -> float:

@@ -31,7 +31,7 @@ from pipelines.train import ClassificationTrainParams
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
-    from components.models.ct_scroll import CTScroll
+    from components.models.classifiers import Classifier
 
 FILE = Path(__file__).parent / "chest_start.safetensors"
 FIRST_SEED = 2**41
@@ -72,7 +72,7 @@ def make(plan: ClassificationPlan, cases: list[Case]) -> dict[str, float]:
     return judge(network, plan, cases[TRAINED:])
 
 
-def judge(network: CTScroll, plan: ClassificationPlan, cases: list[Case]) -> dict[str, float]:
+def judge(network: Classifier, plan: ClassificationPlan, cases: list[Case]) -> dict[str, float]:
     """AUROC of each finding on ``cases``."""
     import torch
 

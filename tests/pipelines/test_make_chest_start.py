@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from components.models.ct_scroll import CTScroll
+from components.models.classifiers import build_classifier
 from components.models.starting_weights import load_start
-from components.models.train_classification import scroll_config
+from components.models.train_classification import classifier_config
 from components.phantom.chest import FINDINGS_DRAWN
 from pipelines.phantoms import _patient
 from pipelines.teacher.make_chest_start import FILE, FIRST_SEED, TRAINED, draw, judge, shipped_plan
@@ -32,7 +32,7 @@ def test_its_patients_are_none_that_a_batch_draws() -> None:
 def test_phantoms_are_still_those_that_it_was_made_from() -> None:
     """A changed phantom calls for new weights: ``python -m pipelines.teacher.make_chest_start``."""
     plan = shipped_plan()
-    network = CTScroll(scroll_config(plan, len(FINDINGS_DRAWN)))
+    network = build_classifier(classifier_config(plan, len(FINDINGS_DRAWN)))
     load_start(FILE, network, FINDINGS_DRAWN)
     measured = judge(network, plan, [draw(TRAINED + number) for number in range(40)])
     claimed = FACTS["auroc"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,7 +65,8 @@ def test_the_average_is_the_recursive_one() -> None:
         callback.on_train_start()
         for step, value in enumerate(values, 1):
             network.weight.fill_(value)
-            callback.on_train_batch_end()
+            callback.on_train_batch_end(SimpleNamespace(global_step=step))
+            callback.on_train_batch_end(SimpleNamespace(global_step=step))  # gradients that wait
             decay = min(0.5, step / (9 + step))
             expected = decay * expected + (1 - decay) * value
     callback.on_fit_end()
