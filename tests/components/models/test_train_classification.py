@@ -128,7 +128,7 @@ def test_either_network_goes_through_its_package(tmp_path: Path, kind: str) -> N
     plan = dataclasses.replace(PLAN, network=kind, epochs=1)  # type: ignore[arg-type]
     network, _ = train_classification(scans(), plan, FINDINGS, checkpoints=tmp_path / "c")
     write_model(tmp_path / "m", network, describe(network, plan, FINDINGS, (4.0, 4.0, 4.0)))
-    again, description = load_network(tmp_path / "m")
+    again, _ = load_network(tmp_path / "m")
     assert isinstance(again, InflatedCNN) is (kind == "inflated-cnn")
     x = torch.rand(1, 6, 32, 32)
     with torch.inference_mode():
