@@ -16,7 +16,7 @@ from pipelines.commands import bench, jobs, labeling, registry, stages
 VERBS: tuple[Callable[..., None], ...] = (
     jobs.demo, jobs.loop, jobs.add,
     stages.ingest, stages.prepare, stages.split, stages.pseudo_label, stages.train, stages.evaluate,
-    registry.register, registry.import_weights, registry.gate, registry.external_test,
+    registry.register, registry.import_weights, registry.gate, registry.external_test, registry.export,
     registry.promote, registry.rollback,
     jobs.monitor, jobs.retrain, jobs.plan, labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
     bench.bench,

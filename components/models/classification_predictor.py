@@ -77,8 +77,7 @@ class ClassificationPredictor:
 
     def predict(self, volume: Volume) -> FramePrediction:
         """Calibrated probabilities; uncertainty is their mean binary entropy in bits."""
-        grid = canonical_geometry(volume.geometry, self.description.input.spacing_mm)
-        logits, embedding = self._infer(resample(volume, grid))
+        logits, embedding = self._infer(*self.network_input(volume))
         temperature = np.array([self.calibration.temperature[name] for name in self.label_names])
         probability = 1.0 / (1.0 + np.exp(-logits / temperature))
         named = {name: float(p) for name, p in zip(self.label_names, probability, strict=True)}
@@ -90,13 +89,19 @@ class ClassificationPredictor:
             outputs=dict(named),
         )
 
-    def _infer(self, prepared: Volume) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+    def network_input(self, volume: Volume) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """What the network is shown: ``(z, y, x)`` in window units, and ``(t,)``, which triplets hold no padding."""
         contract = self.description.input
+        prepared = resample(volume, canonical_geometry(volume.geometry, contract.spacing_mm))
         per_token = self.network.config.slices_per_token if isinstance(self.network, CTScroll) else 1
         cropped, real = centre_crop(prepared.voxels_hu, contract.shape, AIR_HU)
         unit = window_to_unit(cropped, *contract.window_hu) + np.float32(contract.shift)
+        return unit, real_tokens(real, per_token)
+
+    def _infer(
+        self, unit: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         with torch.inference_mode():
-            image = torch.from_numpy(unit[None]).to(self.device)
-            valid = torch.from_numpy(real_tokens(real, per_token)[None]).to(self.device)
-            logits, embedding = self.engine.run(image, valid)
+            image, known = (torch.from_numpy(each[None]).to(self.device) for each in (unit, valid))
+            logits, embedding = self.engine.run(image, known)
         return logits[0].double().cpu().numpy(), embedding[0].float().cpu().numpy()

@@ -99,19 +99,21 @@ class OpenVinoBackbone:
     @staticmethod
     def convert(network: CTScroll, plane: tuple[int, int], precision: Number) -> OpenVinoBackbone:
         """Trace and compile; whatever OpenVINO raises where it is missing or cannot."""
-        height, width = reversed(plane) if network.config.rows_right_left else plane
-        shape = (AT_ONCE, network.config.slices_per_token, height, width)
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of branches that are traced one way, as is intended
-            model = openvino().convert_model(
-                _Pooled(network.features).eval(), example_input=torch.rand(shape), input=list(shape)
-            )
+        return OpenVinoBackbone.of(network, traced_backbone(network, plane), precision)
+
+    @staticmethod
+    def of(network: CTScroll, model: Any, precision: Number) -> OpenVinoBackbone:
+        """Compile an ``openvino.Model`` that takes the place of the network's backbone."""
         compiled = core().compile_model(model, "CPU", settings(precision, torch.get_num_threads()))
         return OpenVinoBackbone(network=network, compiled=compiled)
 
     def answer(self, x_bzyx: Tensor, valid_bt: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        pooled_nf = each_once(self._run, self.network.triplets(x_bzyx), AT_ONCE)
+        pooled_nf = self.pooled(x_bzyx)
         return self.network.judge(pooled_nf.reshape(len(x_bzyx), -1, pooled_nf.shape[1]), valid_bt)
+
+    def pooled(self, x_bzyx: Tensor) -> Tensor:
+        """Features ``(b · t, f)`` of all triplets."""
+        return each_once(self._run, self.network.triplets(x_bzyx), AT_ONCE)
 
     def _run(self, images: Tensor) -> Tensor:
         """Copied out of the request, which this thread's next call overwrites."""
@@ -121,6 +123,19 @@ class OpenVinoBackbone:
         whole = images if n == AT_ONCE else torch.cat([images, images[-1:].expand(AT_ONCE - n, -1, -1, -1)])
         request.infer({0: whole.contiguous().numpy()}, share_inputs=True, share_outputs=True)
         return torch.from_numpy(request.get_output_tensor(0).data[:n].copy())
+
+
+def traced_backbone(network: CTScroll, plane: tuple[int, int]) -> Any:
+    """``openvino.Model``: ``AT_ONCE`` triplets ``(n, slices, h, w)`` of a scan whose slices are ``plane`` (y, x) →
+    pooled features ``(n, f)``.
+    """
+    height, width = reversed(plane) if network.config.rows_right_left else plane
+    shape = (AT_ONCE, network.config.slices_per_token, height, width)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of branches that are traced one way, as is intended
+        return openvino().convert_model(
+            _Pooled(network.features).eval(), example_input=torch.rand(shape), input=list(shape)
+        )
 
 
 class _Pooled(nn.Module):

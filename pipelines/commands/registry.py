@@ -107,6 +107,41 @@ def external_test(
     show(result, as_json, f"{headline(result)}\nreport: {result['report']}")
 
 
+def export(
+    out: Annotated[Path, typer.Argument(help="folder for backbone.xml, head.xml and export.json")],
+    number: Annotated[str, typer.Option(help="float32, bfloat16 or int8")] = "bfloat16",
+    scans: Annotated[int, typer.Option(help="to find the ranges of int8 on, and to check on", min=1)] = 16,
+    version: Annotated[int | None, typer.Option(min=1, help="number of the registered version")] = None,
+    alias: Annotated[str | None, typer.Option(help="champion (unless given), challenger or previous")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the chest classifier as OpenVINO models for a CPU server, checked against torch.
+
+    Example: `ctloop export /srv/models/chest --number int8`
+    """
+    from typing import get_args
+
+    from components.errors import ParameterError
+    from components.models.scroll_export import ExportNumber
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.export import export as run
+    from pipelines.external_test import chosen_version
+
+    services = services_at(workspace)
+    known = next((one for one in get_args(ExportNumber) if one == number), None)
+    if known is None:
+        raise ParameterError(
+            expected=f"a number among {', '.join(get_args(ExportNumber))}", got=repr(number), hint="int8"
+        )
+    chosen = chosen_version(services.registry, MODEL_NAMES["classification"], number=version, alias=alias)
+    result = run(services.workspace, chosen, out, registry=services.registry, number=known, scans=scans)
+    show(
+        result, as_json,
+        f"{out}: {number}, within {result['largest']:.2g} of torch's probabilities on {result['scans']} scans",
+    )  # fmt: skip
+
+
 @writes("ctloop promote")
 def promote(
     task: TaskOption,
