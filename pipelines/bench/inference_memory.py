@@ -27,7 +27,7 @@ def peak_rise_mib(folder: Path, contender: str, precision: str, *, channels_last
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
-class _Peak(threading.Thread):
+class Peak(threading.Thread):
     """Samples resident memory until it is stopped; the allocators of torch and OpenVINO are both seen."""
 
     def __init__(self) -> None:
@@ -42,6 +42,12 @@ class _Peak(threading.Thread):
         while not self.done.is_set():
             self.highest = max(self.highest, int(self.process.memory_info().rss))
             time.sleep(_TICK_S)
+
+    def rise_mib(self) -> float:
+        """Stop; by how much it rose at its highest above what it was when this was made."""
+        self.done.set()
+        self.join()
+        return (self.highest - self.before) / 2**20
 
 
 def _main(folder: Path, contender: str, precision: str, channels_last: bool, batch: int) -> float:
@@ -60,15 +66,13 @@ def _main(folder: Path, contender: str, precision: str, channels_last: bool, bat
         voxels_hu=voxels, geometry=Geometry.axis_aligned(voxels.shape, description.input.spacing_mm)
     )
     number = next(p for p in PRECISIONS if p == precision)
-    peak = _Peak()
+    peak = Peak()
     peak.start()
     if contender == "monai":
         monai_masks(trained, number, MonaiSettings(channels_last=channels_last, batch=batch))(scan)
     else:
         our_masks(trained, number)(scan)
-    peak.done.set()
-    peak.join()
-    return (peak.highest - peak.before) / 2**20
+    return peak.rise_mib()
 
 
 if __name__ == "__main__":
