@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -41,6 +42,7 @@ def reading_list(
     batch: str | None = None,
     limit: int | None = None,
     simulate: bool = False,
+    today: datetime.date,
 ) -> dict[str, Any]:
     """The result, JSON-able, which lies in ``report_folder`` too, with a page. It moves no label, request or alias.
 
@@ -49,6 +51,7 @@ def reading_list(
         batch: only its studies; all unread ones unless given.
         limit: at most so many rows; all are ordered.
         simulate: also compare with first in, first out, on the held-out studies of the version's package.
+        today: what waits are counted to, in whole days, for scans carry dates only.
 
     Raises ``ParameterError`` for weights that cannot be, ``StateError`` without prepared scans or held-out truth.
     """
@@ -61,7 +64,7 @@ def reading_list(
     said, failures = probabilities_of(
         workspace, frames[frames["reason"] == ""], version, findings, lambda: load_predictor(package)
     )
-    studies = studies_of(frames, said, failures)
+    studies = with_overdue(studies_of(frames, said, failures), params.queue.longest_wait_minutes, today)
     rows = in_order(studies, weights)
     result = {
         "task": TASK,
@@ -102,6 +105,15 @@ def studies_of(frames: pd.DataFrame, said: pd.DataFrame, failures: Mapping[str, 
     cases = table.groupby("case_id", sort=False)
     first = cases[[name for name in ("batch", "arrival", "acquired_at") if name in table]].first()
     return first.join(cases[list(columns.columns)].max()).join(cases["reason"].max()).reset_index()
+
+
+def with_overdue(studies: pd.DataFrame, longest_minutes: float | None, today: datetime.date) -> pd.DataFrame:
+    """With ``overdue``: since when a study waits for longer than that; empty for others and for unknown dates."""
+    if longest_minutes is None or "acquired_at" not in studies:
+        return studies
+    since = pd.to_datetime(studies["acquired_at"], errors="coerce")
+    late = pd.Timestamp(today) - since > pd.Timedelta(minutes=longest_minutes)
+    return studies.assign(overdue=("waits since " + studies["acquired_at"]).where(late, ""))
 
 
 def _simulation(
@@ -157,8 +169,8 @@ def _notes(
         )
     if sources := quarantined_sources(workspace, batch):
         notes.append(
-            f"{sources} files were quarantined at ingest and stand on no list: see quarantine.json, or the page of "
-            "`ctloop loop`."
+            f"{sources} file{'s were' if sources != 1 else ' was'} quarantined at ingest and on no list: the page of "
+            "`ctloop loop` says why."
         )
     return notes
 
@@ -173,56 +185,3 @@ def _write(folder: Path, result: Mapping[str, Any]) -> None:
     with whole_folder(folder) as unfinished:
         write_json(unfinished / "result.json", result)
         (unfinished / "index.html").write_text(render("reading_list.html", picture=picture, **result))
-
-
-def as_text(result: Mapping[str, Any]) -> str:
-    """For a person at a terminal: the list in columns, the notes, and what the simulation says."""
-    shown = [("rank", "case", "batch", "acquired", "urgency", "why")]
-    shown += [
-        (
-            str(row["rank"]),
-            row["case_id"],
-            row["batch"],
-            row["acquired_at"] or "?",
-            "?" if row["urgency"] is None else f"{row['urgency']:.3g}",
-            row["reason"] or why(row["findings"]),
-        )
-        for row in result["list"]
-    ]
-    widths = [max(len(line[column]) for line in shown) for column in range(len(shown[0]))]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in shown
-    ]
-    head = f"{result['unread']} unread studies, {len(result['list'])} shown; urgency by {result['model_version']}"
-    told = headline(result["simulation"]) if result["simulation"] else []
-    return "\n".join([head, *(table if result["list"] else []), *result["notes"], *told])
-
-
-def why(findings: list[dict[str, Any]]) -> str:
-    """``emphysema 0.93, lung nodule 0.41 × 2``: probability, and the weight where it is not 1."""
-    words = []
-    for one in findings:
-        weight = one["contribution"] / one["probability"]
-        times = "" if abs(weight - 1) < 1e-9 else f" × {weight:g}"
-        words.append(f"{one['finding'].replace('_', ' ')} {one['probability']:.2f}{times}")
-    return ", ".join(words) or "nothing likely"
-
-
-def headline(simulation: Mapping[str, Any]) -> list[str]:
-    """Mean waits of positive and negative studies under both orders, and whether they differ."""
-    lines = [
-        f"simulated on {simulation['studies']} held-out studies of {simulation['patients']} patients "
-        f"({simulation['positive']} positive), minutes by urgency against first in, first out:"
-    ]
-    for setting in ("backlog", "queue"):
-        part = simulation[setting]
-        for side in ("positive", "negative"):
-            metric = f"wait_{side}"
-            ours, fifo = (part["orders"][order][metric]["value"] for order in ("urgency", "fifo"))
-            if ours is not None and fifo is not None:
-                verdict = part["difference"][metric]["verdict"]
-                lines.append(
-                    f"  {setting}, mean wait of {side} studies: {ours:.0f} against {fifo:.0f}, {verdict}"
-                )
-    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _predict(
         said[frame] = {name: float(prediction.probabilities[name]) for name in findings}
 
     def fail(frame: str, error: Exception) -> None:
-        failures[frame] = str(error) or type(error).__name__
+        failures[frame] = str(error).replace(f"{folder}{os.sep}", "") or type(error).__name__
 
     try:
         score_cases(

@@ -43,7 +43,7 @@ class ReadingListRow:
         rank: from 1.
         urgency: ``None`` where a probability is unknown.
         findings: the three that contribute most, the largest first; those that add nothing are left out.
-        reason: why the study stands outside of the order; empty where it has an urgency.
+        reason: why the study stands before the order of urgency; empty where it stands in it.
     """
 
     rank: int
@@ -97,12 +97,14 @@ def reading_list(studies: pd.DataFrame, weights: Mapping[str, float]) -> tuple[R
     """The studies in the order in which to read them.
 
     A study with an unknown probability has no urgency that could be compared: it comes before all others, with its
-    reason, so that a failure never lets a study sink. Equal urgencies are read in the order of arrival, and of
+    reason, so that a failure never lets a study sink. Then come those that have waited too long, the earliest first.
+    Equal urgencies are read in the order of arrival, and of
     equal arrivals in the order of the table.
 
     Args:
         studies: a row per study with ``case_id``, ``arrival`` (anything that sorts), a column ``probability_FINDING``
-            for each weight (NaN = unknown), and perhaps ``reason``: why there is no prediction.
+            for each weight (NaN = unknown), and perhaps ``reason``: why there is no prediction, and ``overdue``: why
+            it has waited too long, empty where it has not.
         weights: finding → weight, see ``finding_weights``.
 
     Raises ``InputError`` for a missing column, a case that stands there twice, or an impossible probability.
@@ -112,19 +114,24 @@ def reading_list(studies: pd.DataFrame, weights: Mapping[str, float]) -> tuple[R
     said = np.asarray(studies[[f"{PROBABILITY}{name}" for name in findings]], dtype=np.float64)
     urgency = urgency_of(said, list(weights.values()))
     arrival = pd.Series(studies["arrival"]).rank(method="dense").to_numpy()
-    order = np.lexsort((arrival, -urgency, ~np.isnan(urgency)))
+    failed, overdue = _texts(studies, "reason"), _texts(studies, "overdue")
+    place = np.where(np.isnan(urgency), 0, np.where([bool(text) for text in overdue], 1, 2))
+    order = np.lexsort((arrival, np.where(place == 2, -urgency, 0.0), place))
     cases = studies["case_id"].astype(str).tolist()
-    reasons = studies["reason"].fillna("").astype(str).tolist() if "reason" in studies else [""] * len(cases)
     return tuple(
         ReadingListRow(
             rank=rank,
             case_id=cases[i],
             urgency=None if np.isnan(urgency[i]) else float(urgency[i]),
             findings=_contributions(said[i], weights),
-            reason=_reason(said[i], weights, reasons[i]) if np.isnan(urgency[i]) else "",
+            reason=_reason(said[i], weights, failed[i]) if np.isnan(urgency[i]) else overdue[i],
         )
         for rank, i in enumerate(order.tolist(), start=1)
     )
+
+
+def _texts(studies: pd.DataFrame, column: str) -> list[str]:
+    return studies[column].fillna("").astype(str).tolist() if column in studies else [""] * len(studies)
 
 
 def _contributions(said: Array, weights: Mapping[str, float]) -> tuple[Contribution, ...]:

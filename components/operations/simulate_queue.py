@@ -24,19 +24,27 @@ class QueueParams:
     load: studies that arrive, over those that the readers can read, in the same time.
     studies: that arrive in one stream, from an empty list on.
     streams: simulated with the held-out patients, and again with resampled ones.
+    longest_wait_minutes: after which a study is next in the order of urgency, whatever it shows; ``None``: never.
     """
 
     load: float = 0.9
     studies: int = 500
     streams: int = 200
+    longest_wait_minutes: float | None = None
 
     def __post_init__(self) -> None:
-        if not (0 < self.load < np.inf and self.studies >= 1 and self.streams >= 1):
+        positive = 0 < self.load < np.inf and self.limit > 0
+        if not (positive and self.studies >= 1 and self.streams >= 1):
             raise ParameterError(
-                expected="load > 0, queue studies and streams >= 1",
+                expected="load and longest_wait_minutes > 0, queue studies and streams >= 1",
                 got=str(self),
                 hint="the shipped section `reading_list` of params.yaml",
             )
+
+    @property
+    def limit(self) -> float:
+        """``longest_wait_minutes``, infinite where there is none."""
+        return np.inf if self.longest_wait_minutes is None else self.longest_wait_minutes
 
 
 def simulate_queue(
@@ -109,6 +117,7 @@ def _streams(
 ) -> Iterator[Measured]:
     """Order → metric → minutes, for a stream per row of weights; all orders see the same studies and times."""
     generator = np.random.default_rng(seed)
+    limits = {"urgency": queue.limit}
     for weight in weights:
         drawn = generator.choice(len(weight), size=queue.studies, p=weight / weight.sum())
         arrival = poisson_arrivals(queue.studies, times, queue.load, generator)
@@ -117,7 +126,9 @@ def _streams(
         order_keys["random"] = generator.permutation(queue.studies).astype(np.float64)
         shares = {name: np.nan_to_num(share[drawn]) for name, share in counted.items()}
         yield {
-            name: _measured(waits_in_queue(arrival, minutes, key, times.readers), shares)
+            name: _measured(
+                waits_in_queue(arrival, minutes, key, times.readers, limits.get(name, np.inf)), shares
+            )
             for name, key in order_keys.items()
         }
 

@@ -123,6 +123,14 @@ def assumptions(params: SimulationParams, studies: int) -> list[str]:
         f"Queue: the list starts empty; {queue.studies} studies arrive at random (Poisson) and would keep the readers "
         f"busy for {100 * queue.load:g} % of the time"
         + (": more than they can read, so that the list grows." if queue.load >= 1 else "."),
+        *(
+            [
+                f"A study that has waited for more than {queue.limit:g} minutes in the queue is next in the order of "
+                "urgency; the backlog knows no such limit."
+            ]
+            if queue.longest_wait_minutes is not None
+            else []
+        ),
         "Studies arrive with the mix of findings, scanners and sites of the held-out studies; another mix gives other "
         "numbers.",
         "Waits end when reading begins; a study counts as read when reading ends. Only the truth that experts gave "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -25,8 +26,8 @@ def reading_list(
     from components.errors import ParameterError
     from pipelines.composition import MODEL_NAMES
     from pipelines.external_test import chosen_version
-    from pipelines.reading_list import as_text
     from pipelines.reading_list import reading_list as run
+    from pipelines.reading_list_text import as_text
 
     services, (one,) = services_at(workspace), tasks_of(task)
     if one != "classification":
@@ -42,5 +43,6 @@ def reading_list(
         batch=batch,
         limit=limit,
         simulate=simulate,
+        today=datetime.now(UTC).date(),
     )
     show(result, as_json, f"{as_text(result)}\nreport: {result['report']}")

@@ -12,7 +12,7 @@ from pipelines.figures.canvas import COLOURS, new_figure
 ORDERS = {
     "fifo": ("first in, first out", COLOURS[1], "-"),
     "urgency": ("by urgency", COLOURS[0], "-"),
-    "oracle": ("oracle: the truth known", "#000000", ":"),
+    "oracle": ("oracle: the truth known", COLOURS[2], "--"),
 }
 
 
@@ -29,9 +29,7 @@ def draw_positives_read(simulation: Mapping[str, Any]) -> Figure:
     total = simulation["positive"]
     for order, (label, colour, style) in ORDERS.items():
         hours = [0.0, *(minutes / 60 for minutes in read[order])]
-        axes.plot(
-            hours, [0, *read["positives"]], style, color=colour, linewidth=2, label=label, drawstyle="default"
-        )
+        axes.plot(hours, [0, *read["positives"]], style, color=colour, linewidth=2, label=label)
         if order != "oracle":
             _band(axes, simulation["backlog"]["orders"][order], total, colour)
     axes.set(
