@@ -24,7 +24,7 @@ from components.registry.registry import ModelVersion, Registry
 from pipelines.evaluate_params import EvaluateParams
 from pipelines.label_names import finding_names
 from pipelines.params import load_section
-from pipelines.progress import write_json
+from pipelines.progress import say, write_json
 from pipelines.reading_list_params import ReadingListParams
 from pipelines.stored_predictions import probabilities_of
 from pipelines.unread_studies import TASK, quarantined_sources, unread_frames
@@ -128,6 +128,7 @@ def _simulation(
             got="none that weigh" if len(table) else "none",
             hint="`ctloop evaluate` and `ctloop register`, or the list without --simulate",
         )
+    say(f"simulating the reading of {len(table)} held-out studies")
     intervals = load_section(EvaluateParams, workspace.params, "evaluate", TASK).intervals
     return simulate_reading(table, judged, params.simulation, intervals)
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_MEANS = {"wait_positive": "mean wait of positive studies", "wait_negative": "mean wait of negative studies"}
+_TOLD = {
+    "backlog": _MEANS | {"read_100": "until the last positive study is read"},
+    "queue": _MEANS | {"longest_positive": "longest wait of a positive study"},
+}
+
 
 def as_text(result: Mapping[str, Any]) -> str:
     """For a person at a terminal: the list in columns, the notes, and what the simulation says."""
@@ -41,19 +47,16 @@ def why(findings: list[dict[str, Any]]) -> str:
 
 
 def headline(simulation: Mapping[str, Any]) -> list[str]:
-    """Mean waits of positive and negative studies under both orders, and whether they differ."""
+    """Mean waits of positive and negative studies, and the longest of a positive one, under both orders."""
     lines = [
         f"simulated on {simulation['studies']} held-out studies of {simulation['patients']} patients "
         f"({simulation['positive']} positive), minutes by urgency against first in, first out:"
     ]
     for setting in ("backlog", "queue"):
         part = simulation[setting]
-        for side in ("positive", "negative"):
-            metric = f"wait_{side}"
+        for metric, title in _TOLD[setting].items():
             ours, fifo = (part["orders"][order][metric]["value"] for order in ("urgency", "fifo"))
             if ours is not None and fifo is not None:
                 verdict = part["difference"][metric]["verdict"]
-                lines.append(
-                    f"  {setting}, mean wait of {side} studies: {ours:.0f} against {fifo:.0f}, {verdict}"
-                )
+                lines.append(f"  {setting}, {title}: {ours:.0f} against {fifo:.0f}, {verdict}")
     return lines

@@ -25,10 +25,9 @@ def mean_wait(key: Array, share: Array, weight: Array | None = None) -> Array:
         weight: ``(..., n)``.
     """
     groups, order = _groups(key)
-    weight = np.ones(len(order)) if weight is None else np.asarray(weight, dtype=np.float64)
-    share = np.nan_to_num(np.asarray(share, dtype=np.float64))
-    size = _sums(weight[..., order], groups)
-    counted = _sums((weight * share)[..., order], groups)
+    weight = _ordered(weight, order)
+    size = _sums(weight, groups)
+    counted = _sums(weight * _known(share)[order], groups)
     before = np.cumsum(size, axis=-1) - size
     total = (counted * (before + (size - 1.0) / 2.0)).sum(axis=-1)
     return ratio(total, counted.sum(axis=-1))
@@ -47,10 +46,9 @@ def studies_until(key: Array, positive: Array, share: float, weight: Array | Non
         weight: ``(..., n)`` whole numbers.
     """
     groups, order = _groups(key)
-    weight = np.ones(len(order)) if weight is None else np.asarray(weight, dtype=np.float64)
-    positive = np.nan_to_num(np.asarray(positive, dtype=np.float64))
-    size = _sums(weight[..., order], groups)
-    found = _sums((weight * positive)[..., order], groups)
+    weight = _ordered(weight, order)
+    size = _sums(weight, groups)
+    found = _sums(weight * _known(positive)[order], groups)
     reached = np.cumsum(found, axis=-1)
     wanted = np.ceil(share * reached[..., -1:] - 1e-9)
     at = (reached >= wanted).argmax(axis=-1)[..., None]
@@ -72,6 +70,15 @@ def _groups(key: Array) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     ordered = key[order]
     new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
     return np.flatnonzero(new), order
+
+
+def _ordered(weight: Array | None, order: npt.NDArray[np.intp]) -> Array:
+    return np.ones(len(order)) if weight is None else np.asarray(weight, dtype=np.float64)[..., order]
+
+
+def _known(values: Array) -> Array:
+    known: Array = np.nan_to_num(np.asarray(values, dtype=np.float64))
+    return known
 
 
 def _sums(values: Array, starts: npt.NDArray[np.intp]) -> Array:

@@ -115,8 +115,7 @@ def assumptions(params: SimulationParams, studies: int) -> list[str]:
     times, queue = params.times, params.queue
     return [
         f"A study takes {times.minutes:g} minutes on average (coefficient of variation {times.variation:g}), whatever "
-        f"it shows; {times.readers} reader{'s' if times.readers != 1 else ''} read from one list, finish what they "
-        "begin, and follow its order.",
+        f"it shows. Readers of the one list: {times.readers}; they finish what they begin, and follow its order.",
         "The model's answer is there when the study arrives, and nobody reads faster because of it.",
         f"Backlog: {studies} studies wait at the start, in random order of arrival, so that first in, first out is "
         "the random order; times are expected values.",
