@@ -63,8 +63,8 @@ def monitor(
         familiar=familiar,
         progress=progress,
     )
-    _write(report_folder(workspace, task, batch), report, task, batch, params, load)
-    hashes = {"reference_sha256": _table_hash(reference), "frames_sha256": _table_hash(frames)}
+    hashes = {"reference_sha256": table_hash(reference), "frames_sha256": table_hash(frames)}
+    _write(report_folder(workspace, task, batch), report, task, batch, params, load, hashes)
     _log(workspace, report, task, batch, hashes)
     _show(workspace, report, task, batch, params, hashes)
     return report
@@ -98,10 +98,11 @@ def _write(
     batch: str,
     params: MonitorParams,
     load: Callable[[str], Volume],
+    hashes: Mapping[str, str],
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     report.scorecards.to_parquet(folder / "scorecards.parquet", index=False)
-    verdict = json.dumps(verdict_json(report), indent=1, sort_keys=True)
+    verdict = json.dumps({**verdict_json(report), **hashes}, indent=1, sort_keys=True)
     write_whole(folder / "verdict.json", verdict + "\n")
     write_whole(folder / "index.html", _page(report, task, batch, params, load))
 
@@ -204,5 +205,6 @@ def _prepared_volume(workspace: Workspace, task: Task) -> Callable[[str], Volume
     return lambda frame: load_volume(folder / f"{frame}.b2nd")
 
 
-def _table_hash(table: pd.DataFrame) -> str:
+def table_hash(table: pd.DataFrame) -> str:
+    """What the verdict names the table by that the monitor read: of frames, or of the reference."""
     return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()

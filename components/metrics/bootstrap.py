@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,11 +31,18 @@ class Interval:
 
 
 def patient_weights(patients: Sequence[str], *, seed: int, draws: int) -> Array:
-    """``(draws, n)``: how often each sample's patient was drawn, with replacement, as many as there are."""
+    """``(draws, n)``, read-only: how often each sample's patient was drawn, with replacement, as many as there are."""
+    return _patient_weights(tuple(map(str, patients)), seed, draws)
+
+
+@lru_cache(maxsize=1)  # drawing costs more than most statistics, and many are computed on the same patients
+def _patient_weights(patients: tuple[str, ...], seed: int, draws: int) -> Array:
     names, index = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
     generator = np.random.default_rng(seed)
     counts = generator.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=draws)
-    return counts[:, index].astype(np.float64)
+    weights: Array = counts[:, index].astype(np.float64)
+    weights.flags.writeable = False
+    return weights
 
 
 def bootstrap_interval(

@@ -94,3 +94,12 @@ def test_unpaired_difference_of_single_patients_has_no_interval() -> None:
     assert found.value == pytest.approx(0.3)
     assert np.isnan(found.low)
     assert np.isnan(unpaired_difference(np.empty(0), np.array([0.5]), seed=1).value)
+
+
+def test_draws_are_shared_and_cannot_be_changed() -> None:
+    first = patient_weights(["a", "b", "a"], seed=3, draws=10)
+    again = patient_weights(np.array(["a", "b", "a"]), seed=3, draws=10)  # type: ignore[arg-type]
+    assert (first == again).all()
+    assert not (first == patient_weights(["a", "b", "a"], seed=4, draws=10)).all()
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 0] = 5.0
