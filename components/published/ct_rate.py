@@ -7,7 +7,8 @@ There are two releases. In the first, the NIfTI files hold stored values, and th
 HU = value · RescaleSlope + RescaleIntercept, and the spacing is in the metadata (XYSpacing is DICOM's Pixel Spacing:
 between rows, then between columns). In the second, in ``train_fixed`` and ``valid_fixed``, files hold HU and headers
 are right, while the metadata still has the slope and intercept of the DICOM files: applied again, they would spoil the
-scan (github.com/ibrahimethemhamamci/CT-CLIP, issue 50). The directions of the axes are the header's in both.
+scan (github.com/ibrahimethemhamamci/CT-CLIP, issue 50). We take the directions of the axes from the header in both; we
+have seen no scan of either, and an ``orientation`` written into the table by hand overrules it.
 
 The 18 labels were read from the reports by a text classifier.
 """

@@ -114,7 +114,7 @@ class Trap:
 
 
 def test_objects_are_never_unpickled(tmp_path):
-    np.savez(tmp_path / "a.npz", ct=np.array([[[Trap()] * 9] * 9] * 9, dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "a.npz", ct=np.array([[[Trap()] * 9] * 9] * 9, dtype=object))
     assert "integers or floats" in reason(read(tmp_path, stated=STATED))
     assert not Trap.sprung
 
