@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.cohort.cases_table import is_name
+from components.cohort.cases_cells import is_name
 from components.cohort.pseudonym import key_fingerprint
 from components.cohort.task import TASKS, Task
 from components.errors import InputError, StateError

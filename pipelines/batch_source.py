@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from components.adapters.readers import can_be_opened, is_dicom, is_scan
 from components.cohort.cases_table import CaseRow, CasesTable, parse_cases
@@ -87,7 +87,7 @@ class SourceFiles:
         labels = {unit.row.labels for unit in units if unit.row and unit.row.labels}
         content = {
             "files": {file: sha256(file) for file in sorted(files | labels)},
-            "rows": [asdict(unit.row) | {"line": 0} for unit in units if unit.row],
+            "rows": [_said(unit.row) for unit in units if unit.row],
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return Batch(name=name, digest=digest, files=len(files))
@@ -101,6 +101,24 @@ class SourceFiles:
         dicom = tuple(file for file in self.unmapped if is_dicom(self.root, file))
         units = [Unit(row=None, files=(file,)) for file in self.unmapped if file not in set(dicom)]
         return [*units, Unit(row=None, files=dicom)]
+
+
+def _said(row: CaseRow) -> dict[str, Any]:
+    """What a row says, wherever it stands.
+
+    Columns that came later count only where they are used: a batch that was added before keeps its hash.
+    """
+    said = asdict(row) | {"line": 0}
+    for place, names in (
+        (said["acquisition"], ("sex", "age_years")),
+        (said["stated"], tuple(said["stated"])),
+    ):
+        for name in names:
+            if place[name] in ("", None):
+                del place[name]
+    if not said["stated"]:
+        del said["stated"]
+    return said
 
 
 def source_at(folder: Path, cases: Path | None) -> Source:
@@ -117,7 +135,7 @@ def open_source(source: Source, findings: Sequence[str]) -> SourceFiles:
 
     ``InputError`` for a table that does not parse or names files that are not there.
     """
-    files = _files(source.root)
+    files = files_below(source.root)
     if source.cases is None:
         scans = tuple(file for file in files if is_scan(file))
         return SourceFiles(
@@ -154,7 +172,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _files(root: Path) -> tuple[str, ...]:
+def files_below(root: Path) -> tuple[str, ...]:
     """Every file below ``root``, sorted, without hidden folders; ``InputError`` for a folder that stays shut."""
     found = []
     for folder, folders, names in os.walk(root, onerror=_raise_unreadable):

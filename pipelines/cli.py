@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from pipelines.commands import bench, jobs, labeling, reading, registry, stages
+from pipelines.commands import bench, jobs, labeling, reading, registry, stages, tables
 
 # the order of `ctloop --help`: from the whole loop through its steps to what is beside it
 VERBS: tuple[Callable[..., None], ...] = (
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)
+app.add_typer(tables.cases_table_app, name="cases-table")
 app.add_typer(labeling.requests_app, name="requests")
 app.add_typer(labeling.labels_app, name="labels")
 

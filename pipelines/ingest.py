@@ -35,7 +35,7 @@ from pipelines.workspace import Workspace
 Outcomes = Mapping[str, tuple[Outcome, ...]]
 """Batch → what became of its frames."""
 
-_FORMAT = 3  # raised when the same scans would give other files
+_FORMAT = 4  # raised when the same scans would give other files
 
 
 @dataclass(frozen=True, kw_only=True)

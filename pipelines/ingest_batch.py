@@ -18,7 +18,7 @@ from components.cohort.cases_table import CaseRow
 from components.cohort.frame_row import frame_row
 from components.cohort.labels import LabelSidecar, findings_sha256, label_map_sha256
 from components.cohort.pseudonym import pseudonym
-from components.cohort.scan import Rejected, ScannedFrame
+from components.cohort.scan import Rejected, ScannedFrame, StatedVoxels
 from components.cohort.task import Task
 from components.errors import InputError
 from pipelines.batch_source import Unit
@@ -66,7 +66,10 @@ class BatchReader:
         files = sum(len(unit.files) for unit in units)
         with tqdm(total=files, unit="file", desc=f"ingest {self.task} {self.batch}", file=sys.stderr) as bar:
             for unit in units:
-                for found in read_source(self.root, unit.files, min_slices=self.min_slices, done=done.keys()):
+                stated = unit.row.stated if unit.row else StatedVoxels()
+                for found in read_source(
+                    self.root, unit.files, min_slices=self.min_slices, done=done.keys(), stated=stated
+                ):
                     outcome = self._outcome(found, unit.row)
                     if isinstance(found, ScannedFrame):
                         journal.append((found.source, found.index), outcome)
@@ -111,7 +114,9 @@ class BatchReader:
         shelf = AnswerFolder(self.folder / "labels")
         if self.task == "segmentation" and row.labels:
             names = dict(row.label_values) or dict(enumerate(self.structures, start=1))
-            label_map = read_label_map(self.root / row.labels, names, frame.volume, frame.index)
+            label_map = read_label_map(
+                self.root / row.labels, names, frame.volume, frame.index, stated=row.stated
+            )
             shelf.put_label_map(entry["frame_id"], label_map, _expert(label_map_sha256(label_map), row))
         stated = {name: row.findings.get(name) for name in self.findings}
         if self.task == "classification" and set(stated.values()) != {None}:

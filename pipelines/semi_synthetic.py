@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from components.adapters.nifti_writer import write_nifti_labels, write_nifti_volume
 from components.adapters.readers import read_label_map, read_source
-from components.cohort.cases_table import parse_label_values
+from components.cohort.cases_cells import label_values as parse_label_values
 from components.cohort.frame_id import frame_id
 from components.cohort.scan import ScannedFrame
 from components.errors import InputError

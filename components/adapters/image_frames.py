@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
 
+from components.cohort.scan import StatedVoxels
 from components.errors import InputError
 from components.volume.geometry import Geometry
+from components.volume.stated_grid import oriented_grid, respaced
 
 MOST_VOXELS = 2**30
 """Of one frame: larger than any CT. A damaged header can promise more than memory holds."""
@@ -29,6 +31,16 @@ class ImageFrames:
     geometry: Geometry
     count: int
     voxels: Callable[[int], npt.NDArray[Any]]
+
+
+def regridded(image: ImageFrames, stated: StatedVoxels) -> ImageFrames:
+    """``image`` with the spacing and orientation that a table states, in place of the file's."""
+    geometry = image.geometry
+    if stated.orientation:
+        geometry = oriented_grid(geometry.shape, stated.spacing_mm or geometry.spacing_mm, stated.orientation)
+    elif stated.spacing_mm is not None:
+        geometry = respaced(geometry, stated.spacing_mm)
+    return replace(image, geometry=geometry)
 
 
 def check_size(sizes: Sequence[int]) -> None:

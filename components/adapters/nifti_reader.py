@@ -14,11 +14,12 @@ from components.adapters.ras_affine import geometry_from_ras
 from components.errors import InputError
 
 
-def open_nifti(path: Path) -> ImageFrames:
+def open_nifti(path: Path, *, oriented: bool = True) -> ImageFrames:
     """The frames of a ``.nii`` or ``.nii.gz`` file, read one at a time.
 
-    ``InputError`` for five axes and more, colour, units other than mm, or a file without orientation
-    (sform and qform codes both 0; NIfTI-1 standard, section "3D image orientation").
+    ``InputError`` for five axes and more, colour, units other than mm, or, unless ``oriented`` is off because
+    someone else knows it, a file without orientation (sform and qform codes both 0; NIfTI-1 standard, section
+    "3D image orientation").
     """
     # The open handle lets the frames of a gzipped 4D file stream past once, in order.
     image: Any = nibabel.load(path, keep_file_open=True)
@@ -32,7 +33,7 @@ def open_nifti(path: Path) -> ImageFrames:
     check_size(shape[:3])
     if image.get_data_dtype().fields is not None:
         raise _refused("one number per voxel", "colour")
-    if int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:
+    if oriented and int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:
         raise _refused("an orientation (sform or qform code above 0)", "none")
     if image.header.get_xyzt_units()[0] not in ("mm", "unknown"):
         raise _refused("millimetres", str(image.header.get_xyzt_units()[0]))

@@ -5,29 +5,37 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from components.adapters.image_frames import ImageFrames
+from components.adapters.image_frames import ImageFrames, regridded
 from components.adapters.unreadable import reason_of, unusable
-from components.cohort.scan import Acquisition, FrameKey, Rejected, ScannedFrame
+from components.cohort.scan import Acquisition, FrameKey, Rejected, ScannedFrame, StatedVoxels
 from components.errors import InputError
-from components.volume.hounsfield import to_hounsfield
+from components.volume.hounsfield import rescaled, to_hounsfield
 from components.volume.volume import LabelMap, Volume
 
-Opener = Callable[[Path], ImageFrames]
+Opener = Callable[[Path, StatedVoxels], ImageFrames]
 
 
-def _nifti(path: Path) -> ImageFrames:
+def _nifti(path: Path, stated: StatedVoxels) -> ImageFrames:
     from components.adapters.nifti_reader import open_nifti  # each library is paid for where it is needed
 
-    return open_nifti(path)
+    return regridded(open_nifti(path, oriented=not stated.orientation), stated)
 
 
-def _itk(path: Path) -> ImageFrames:
+def _itk(path: Path, stated: StatedVoxels) -> ImageFrames:
     from components.adapters.itk_reader import open_itk
 
-    return open_itk(path)
+    return regridded(open_itk(path), stated)
+
+
+def _npz(path: Path, stated: StatedVoxels) -> ImageFrames:
+    from components.adapters.npz_reader import open_npz
+
+    return open_npz(path, stated)
 
 
 _IMAGES: dict[str, Opener] = {
@@ -37,6 +45,7 @@ _IMAGES: dict[str, Opener] = {
     ".nhdr": _itk,
     ".mha": _itk,
     ".mhd": _itk,
+    ".npz": _npz,
 }
 _NO_SCANS = frozenset(  # .raw and .zraw are the voxels of .mhd and .nhdr headers
     {
@@ -56,6 +65,7 @@ _NO_SCANS = frozenset(  # .raw and .zraw are the voxels of .mhd and .nhdr header
     | {".txt", ".md", ".rst", ".pdf", ".html", ".log", ".png", ".jpg", ".jpeg", ".gif", ".svg"}
     | {".py", ".sh", ".bat", ".exe", ".zip", ".tar", ".sha256", ".md5", ".lock", ".b2nd", ".raw", ".zraw"}
 )
+_AS_THE_FILE_SAYS = StatedVoxels()
 _SAME_GRID_MM = 0.05  # NIfTI keeps its grid in single precision
 
 
@@ -83,7 +93,12 @@ def is_dicom(root: Path, file: str) -> bool:
 
 
 def read_source(
-    root: Path, files: Sequence[str], *, min_slices: int, done: Container[FrameKey] = frozenset()
+    root: Path,
+    files: Sequence[str],
+    *,
+    min_slices: int,
+    done: Container[FrameKey] = frozenset(),
+    stated: StatedVoxels = _AS_THE_FILE_SAYS,
 ) -> Iterator[ScannedFrame | Rejected]:
     """Every frame among ``files``, one in memory at a time; whatever cannot be used becomes ``Rejected``.
 
@@ -92,6 +107,7 @@ def read_source(
         files: relative to ``root``; DICOM files that belong together must come in one call.
         min_slices: least number of voxels along every axis.
         done: frames to pass over, by source and index.
+        stated: what a table says of the voxels of image files; DICOM states its own, and is turned away with it.
     """
     there = [file for file in sorted(files) if can_be_opened(root / file)]
     for file in sorted(set(files) - set(there)):
@@ -101,17 +117,29 @@ def read_source(
     images = [file for file in there if _opener(file)]
     others = [file for file in there if not _opener(file)]
     for file in images:
-        yield from _read_image(root, file, min_slices, done)
+        yield from _read_image(root, file, min_slices, done, stated)
     dicom = [file for file in others if is_dicom(root, file)]
     for file in sorted(set(others) - set(dicom)):
-        yield Rejected(source=file, reason="neither DICOM nor NIfTI, NRRD or MetaImage")
-    if dicom:
+        yield Rejected(source=file, reason="neither DICOM nor NIfTI, NRRD, MetaImage or NPZ")
+    if dicom and not stated.is_empty:
+        reason = (
+            "DICOM states its own rescale, spacing and orientation: the table must leave these cells empty"
+        )
+        yield Rejected(source=dicom[0], reason=reason, files=len(dicom))
+    elif dicom:
         from components.adapters.dicom_reader import read_dicom
 
         yield from read_dicom(root, dicom, min_slices=min_slices, done=done)
 
 
-def read_label_map(path: Path, names: Mapping[int, str], volume: Volume, index: int = 0) -> LabelMap:
+def read_label_map(
+    path: Path,
+    names: Mapping[int, str],
+    volume: Volume,
+    index: int = 0,
+    *,
+    stated: StatedVoxels = _AS_THE_FILE_SAYS,
+) -> LabelMap:
     """An expert's label map for ``volume``.
 
     Args:
@@ -119,6 +147,7 @@ def read_label_map(path: Path, names: Mapping[int, str], volume: Volume, index: 
         names: value in the file → structure; other values become background.
         volume: the frame it was drawn on; the grids must match within 0.05 mm.
         index: of the frame, for a 4D label file.
+        stated: the grid that a table gave the scan; the label map has the same.
 
     ``InputError`` when the file cannot be read or does not fit.
     """
@@ -128,7 +157,7 @@ def read_label_map(path: Path, names: Mapping[int, str], volume: Volume, index: 
             expected="a label map as NIfTI, NRRD or MetaImage", got=path.suffix or "no suffix", hint=".nii.gz"
         )
     try:
-        return _label_map(opener(path), names, volume, index)
+        return _label_map(opener(path, stated), names, volume, index)
     except unusable() as error:
         raise InputError(
             expected="a usable label map", got=reason_of(error), hint="exporting the label again"
@@ -160,18 +189,18 @@ def _label_map(image: ImageFrames, names: Mapping[int, str], volume: Volume, ind
 
 
 def _read_image(
-    root: Path, file: str, min_slices: int, done: Container[FrameKey]
+    root: Path, file: str, min_slices: int, done: Container[FrameKey], stated: StatedVoxels
 ) -> Iterator[ScannedFrame | Rejected]:
     opener = _opener(file)
     assert opener is not None
     try:
-        yield from _image_frames(opener(root / file), file, min_slices, done)
+        yield from _image_frames(opener(root / file, stated), file, min_slices, done, stated)
     except unusable() as error:
         yield Rejected(source=file, reason=reason_of(error))
 
 
 def _image_frames(
-    image: ImageFrames, file: str, min_slices: int, done: Container[FrameKey]
+    image: ImageFrames, file: str, min_slices: int, done: Container[FrameKey], stated: StatedVoxels
 ) -> Iterator[ScannedFrame | Rejected]:
     if min(image.geometry.shape) < min_slices:
         grid = " × ".join(str(n) for n in image.geometry.shape)
@@ -180,7 +209,7 @@ def _image_frames(
     for index in range(image.count):
         if (file, index) in done:
             continue
-        voxels = to_hounsfield(image.voxels(index))
+        voxels = _hounsfield(image.voxels(index), stated)
         yield ScannedFrame(
             source=file,
             patient_key=None,
@@ -191,6 +220,12 @@ def _image_frames(
             acquisition=Acquisition(),
             files=int(index == 0),
         )
+
+
+def _hounsfield(values: npt.NDArray[Any], stated: StatedVoxels) -> npt.NDArray[np.int16]:
+    if stated.rescale_slope is None or stated.rescale_intercept is None:
+        return to_hounsfield(values)
+    return rescaled(values, stated.rescale_slope, stated.rescale_intercept)
 
 
 def _opener(name: str) -> Opener | None:

@@ -5,24 +5,21 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from pathlib import PurePosixPath
 from typing import TypeVar
 
-from components.cohort.scan import Acquisition
+from components.cohort import cases_cells as read
+from components.cohort.scan import Acquisition, StatedVoxels
 from components.cohort.task import TASKS
 from components.errors import InputError
 
 T = TypeVar("T")
 COLUMNS = (
     "path", "patient", "task", "batch", "case", "site", "manufacturer", "model", "kernel", "kvp",
-    "slice_thickness_mm", "phase", "acquired_at", "labels", "label_values", "labelled_by",
+    "slice_thickness_mm", "phase", "acquired_at", "sex", "age", "labels", "label_values", "labelled_by",
+    "rescale_slope", "rescale_intercept", "spacing_mm", "orientation",
 )  # fmt: skip
-_HIDDEN = ("ignore", "none")
-_CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +37,7 @@ class CaseRow:
         label_values: value in that map → structure; empty means the task's own values.
         labelled_by: role of whoever made the labels and findings of the row, shown in reports.
         findings: finding → 0, 1 or ``None`` (unknown).
+        stated: what the row says of the file's voxels.
     """
 
     line: int
@@ -54,6 +52,7 @@ class CaseRow:
     label_values: Mapping[int, str] = field(default_factory=dict)
     labelled_by: str = ""
     findings: Mapping[str, int | None] = field(default_factory=dict)
+    stated: StatedVoxels = field(default_factory=StatedVoxels)
 
     def concerns(self, task: str, batch: str | None = None) -> bool:
         """Whether ``task`` may use the row, in ``batch`` (``None``: in any)."""
@@ -124,22 +123,34 @@ def _row(
 
     return CaseRow(
         line=line,
-        path=cell("path", _path, "a path inside the source"),
+        path=cell("path", read.inner_path, "a path inside the source"),
         patient=cells.get("patient", ""),
-        tasks=cell("task", _tasks, f"{' or '.join((*TASKS, *_HIDDEN))}, separated by ;"),
-        batch=cell("batch", _name if "batch" in header else str, "a batch name of letters, digits, . _ -"),
-        case=cell("case", _case, "a case name of letters, digits, . _ -"),
+        tasks=cell("task", read.tasks, f"{' or '.join((*TASKS, *read.HIDDEN))}, separated by ;"),
+        batch=cell(
+            "batch", read.name if "batch" in header else str, "a batch name of letters, digits, . _ -"
+        ),
+        case=cell("case", read.case, "a case name of letters, digits, . _ -"),
         acquisition=Acquisition(
             **{name: cells.get(name, "") for name in ("site", "manufacturer", "model", "kernel")},
-            kvp=cell("kvp", _positive, "a number above 0"),
-            slice_thickness_mm=cell("slice_thickness_mm", _positive, "a number above 0"),
-            acquired_at=cell("acquired_at", _date, "a date as YYYY-MM-DD"),
+            kvp=cell("kvp", read.positive, "a number above 0"),
+            slice_thickness_mm=cell("slice_thickness_mm", read.positive, "a number above 0"),
+            acquired_at=cell("acquired_at", read.iso_date, "a date as YYYY-MM-DD"),
+            sex=cell("sex", read.sex, "F, M, O or nothing"),
+            age_years=cell("age", read.age, f"years from 0 to {read.OLDEST_EVER:g}"),
         ),
-        phases=cell("phase", _phases, "percentages in [0, 100) separated by ;"),
-        labels=cell("labels", lambda text: _path(text) if text else "", "a path inside the source"),
-        label_values=cell("label_values", parse_label_values, "value=structure pairs separated by ;"),
-        labelled_by=cell("labelled_by", _role, "a role in at most 80 letters"),
-        findings={name: cell(name, _finding, "0, 1 or nothing") for name in header if name in findings},
+        phases=cell("phase", read.phases, "percentages in [0, 100) separated by ;"),
+        labels=cell("labels", lambda text: read.inner_path(text) if text else "", "a path inside the source"),
+        label_values=cell("label_values", read.label_values, "value=structure pairs separated by ;"),
+        labelled_by=cell("labelled_by", read.role, "a role in at most 80 letters"),
+        findings={name: cell(name, read.finding, "0, 1 or nothing") for name in header if name in findings},
+        stated=StatedVoxels(
+            rescale_slope=cell("rescale_slope", read.slope, "a number other than 0, beside an intercept"),
+            rescale_intercept=cell("rescale_intercept", read.number, "a number, beside a slope"),
+            spacing_mm=cell(
+                "spacing_mm", read.spacing, f"three numbers, z y x, above 0 and to {read.WIDEST_MM:g}"
+            ),
+            orientation=cell("orientation", read.orientation, "the directions of rising x, y, z, as LPS"),
+        ),
     )
 
 
@@ -147,8 +158,10 @@ def _check_together(rows: Sequence[CaseRow]) -> None:
     """One case has one patient, one batch and one set of findings; a file has one row per task."""
     cases: dict[str, CaseRow] = {}
     paths: dict[tuple[str, str], int] = {}
-    scans = {row.path: row.line for row in rows if not set(row.tasks) & set(_HIDDEN)}
+    scans = {row.path: row.line for row in rows if not set(row.tasks) & set(read.HIDDEN)}
     for row in rows:
+        if (row.stated.rescale_slope is None) != (row.stated.rescale_intercept is None):
+            raise _wrong(row.line, "rescale_slope", "slope and intercept, or neither", "one of them")
         if row.labels in scans:
             raise _wrong(row.line, "labels", "a label map", f"the path of row {scans[row.labels]}, a scan")
         for task in row.tasks or ("",):
@@ -163,88 +176,10 @@ def _check_together(rows: Sequence[CaseRow]) -> None:
                 raise _wrong(row.line, name, f"the {name} of row {known.line}, the same case", "another")
 
 
-def _path(text: str) -> str:
-    path = PurePosixPath(text.replace("\\", "/"))
-    if not text or path.is_absolute() or ".." in path.parts:
-        raise ValueError(text)
-    return str(path)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(";") if word.strip())
-
-
-def is_name(text: str) -> bool:
-    """Whether ``text`` may name a batch, and with it folders: letters, digits, . _ -, at most 64."""
-    return _CASE.fullmatch(text) is not None
-
-
-def _tasks(text: str) -> tuple[str, ...]:
-    words = _words(text)
-    if not set(words) <= {*TASKS, *_HIDDEN}:
-        raise ValueError(text)
-    return words
-
-
-def _name(text: str) -> str:
-    if not is_name(text):
-        raise ValueError(text)
-    return text
-
-
-def _case(text: str) -> str:
-    if text and (not _CASE.fullmatch(text) or "__phase-" in text):
-        raise ValueError(text)
-    return text
-
-
-def _role(text: str) -> str:
-    if len(text) > 80 or not text.isprintable():
-        raise ValueError(text)
-    return text
-
-
-def _positive(text: str) -> float | None:
-    if not text:
-        return None
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise ValueError(text)
-    return value
-
-
-def _date(text: str) -> str:
-    if text and date.fromisoformat(text).isoformat() != text:
-        raise ValueError(text)
-    return text
-
-
-def _phases(text: str) -> tuple[float, ...]:
-    phases = tuple(float(word) for word in _words(text))
-    if not all(0.0 <= phase < 100.0 for phase in phases) or len({round(p) for p in phases}) != len(phases):
-        raise ValueError(text)
-    return phases
-
-
-def parse_label_values(text: str) -> dict[int, str]:
-    """``1=heart;2=aorta`` → value → structure; ``ValueError`` unless values are unique, in 1 … 255."""
-    pairs = [pair.split("=") for pair in text.replace(",", ";").split(";") if pair.strip()]
-    values = {int(value): _name(name.strip()) for value, name in pairs}
-    if len(values) != len(pairs) or not all(0 < value < 256 for value in values):
-        raise ValueError(text)
-    return values
-
-
-def _finding(text: str) -> int | None:
-    if text not in ("", "0", "1"):
-        raise ValueError(text)
-    return int(text) if text else None
-
-
-def merged(read: Acquisition, stated: Acquisition) -> Acquisition:
+def merged(found: Acquisition, stated: Acquisition) -> Acquisition:
     """What the file says, overruled by what the table states."""
     given = {name: value for name, value in vars(stated).items() if value not in ("", None)}
-    return replace(read, **given)
+    return replace(found, **given)
 
 
 def _wrong(line: int, column: str, expected: str, got: str, hint: str = "correcting the cell") -> InputError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from components.cohort.frame_id import frame_id
+from components.cohort.scan import OLDEST
 from components.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,12 +34,15 @@ FRAME_COLUMNS: dict[str, str] = {
     "shape_x": "int64",
     "orientation": "str",
     "acquired_at": "str",
+    "sex": "str",
+    "age_years": "float64",
     "sha256": "str",
     "source": "str",
 }
 """Column → dtype. Unknown text is ``""``, an unknown number NaN. ``phase_percent`` is the percentage of
 the R-R interval, NaN for a plain CT; ``orientation`` names rising x, y, z (``LPS``); ``acquired_at`` is an
-ISO date; ``sha256`` is of the voxels and their grid; ``source`` is a keyed hash of the path."""
+ISO date; ``age_years`` 90 means 90 or more; ``sha256`` is of the voxels and their grid; ``source`` is a keyed hash of
+the path."""
 
 _RULES = {
     "frame_id": r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
@@ -47,6 +51,7 @@ _RULES = {
     "batch": r"^\S.*$",
     "orientation": r"^(?=.*[RL])(?=.*[AP])(?=.*[IS])[RLAPIS]{3}$",
     "acquired_at": r"^(\d{4}-\d{2}-\d{2})?$",
+    "sex": r"^[FMO]?$",
     "sha256": r"^[0-9a-f]{64}$",
 }
 
@@ -90,6 +95,8 @@ def _schema(extra: bool) -> pa.DataFrameSchema:
             checks = [pa.Check.str_matches(_RULES[name])]
         elif name == "phase_percent":
             checks = [pa.Check.in_range(0.0, 100.0)]
+        elif name == "age_years":
+            checks = [pa.Check.in_range(0.0, OLDEST)]
         elif name.startswith(("spacing_", "shape_")):
             checks = [pa.Check.gt(0)]
         return pa.Column(

@@ -8,11 +8,16 @@ from components.volume.volume import Volume
 
 FrameKey = tuple[str, int]
 """``source`` and ``index`` of a frame."""
+OLDEST = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Acquisition:
-    """How a scan was made: unknown text is empty, an unknown number ``None``; ``acquired_at`` an ISO date."""
+    """How a scan was made, and of whom: unknown text is empty, an unknown number ``None``.
+
+    ``acquired_at`` is an ISO date; ``sex`` is F, M or O; ``age_years`` ends at ``OLDEST``, which stands for all above:
+    such an age would identify people (HIPAA, 45 CFR 164.514(b)(2)(i)(C)).
+    """
 
     site: str = ""
     manufacturer: str = ""
@@ -21,6 +26,29 @@ class Acquisition:
     kvp: float | None = None
     slice_thickness_mm: float | None = None
     acquired_at: str = ""
+    sex: str = ""
+    age_years: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatedVoxels:
+    """What a table says of the voxels of an image file, overruling the file; ``None`` and ``""`` say nothing.
+
+    Args:
+        rescale_slope, rescale_intercept: HU = stored value · slope + intercept (DICOM PS3.3 C.11.1.1.2); both or none.
+        spacing_mm: between voxels along (z, y, x).
+        orientation: anatomical directions of rising x, y, z, as ``Geometry.orientation``.
+    """
+
+    rescale_slope: float | None = None
+    rescale_intercept: float | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    orientation: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file's own word stands."""
+        return self == StatedVoxels()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,7 +9,8 @@ import yaml
 from components.cohort.task import TASKS
 from components.errors import InputError, StateError
 from pipelines.add import add
-from pipelines.batch_list import read_batches
+from pipelines.batch_list import Source, read_batches
+from pipelines.batch_source import open_source
 from pipelines.pseudonym_key import pseudonym_key
 from tests.pipelines.small_sources import a_source, a_workspace, write_ct
 
@@ -232,3 +233,25 @@ def test_a_broken_record_of_sources_is_named(workspace, source):
     workspace.sources.write_text("{")
     with pytest.raises(StateError, match=r"sources.json in the state folder"):
         add(workspace, source=source)
+
+
+def digest_with(folder, header, cells):
+    folder.mkdir(exist_ok=True)
+    (folder / "a.nii").touch()
+    (folder / "cases.csv").write_text(
+        f"path,patient,site,kvp,lung_nodule{header}\na.nii,p,north,120,1{cells}\n"
+    )
+    files = open_source(Source(root=folder, cases=folder / "cases.csv"), ("lung_nodule",))
+    return files.batch("classification", "one", lambda file: file).digest
+
+
+def test_columns_that_came_later_change_no_batch_that_does_not_use_them(tmp_path):
+    """The digest is that of the version before they came: else every batch with a table would have changed."""
+    before = "10d70577b216a95be4a563c9206f9ecc60ec7b57aee8adfbff1b7695f4a36cb2"
+    empty = ",rescale_slope,rescale_intercept,spacing_mm,orientation,sex,age", ",,,,,,"
+    assert digest_with(tmp_path / "s", "", "") == digest_with(tmp_path / "s", *empty) == before
+    used = [
+        (",rescale_slope,rescale_intercept", ",1,0"), (",spacing_mm", ",1 1 1"), (",spacing_mm", ",1 1 2"),
+        (",orientation", ",LPS"), (",sex", ",F"), (",age", ",0"),
+    ]  # fmt: skip
+    assert len({before, *(digest_with(tmp_path / "s", *columns) for columns in used)}) == 7

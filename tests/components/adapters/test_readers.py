@@ -6,8 +6,10 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from components.adapters.readers import is_scan, read_label_map
+from components.cohort.scan import StatedVoxels
 from components.errors import InputError
 from tests.components.adapters.reading import frames, read, reason
+from tests.components.adapters.synthetic_dicom import write_series
 
 # --- NIfTI, NRRD, MetaImage
 
@@ -188,6 +190,69 @@ def test_tables_texts_and_licences_are_no_scans(name):
     assert not is_scan(name)
 
 
-@pytest.mark.parametrize("name", ["a.nii.gz", "a.NRRD", "IM0001", "1.2.840.113", "a.dcm", "x.mhd"])
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.NRRD", "a.npz", "IM0001", "1.2.840.113", "a.dcm", "x.mhd"])
 def test_images_and_nameless_files_may_be_scans(name):
     assert is_scan(name)
+
+
+# --- what a table states of the voxels
+
+RAW = StatedVoxels(rescale_slope=2.0, rescale_intercept=-8192.0, spacing_mm=(1.5, 0.7, 0.8))
+
+
+def test_a_stated_rescale_and_spacing_overrule_a_nifti(tmp_path):
+    stored = ((ct().astype(np.int32) + 8192) // 2).astype(np.int16)
+    nibabel.Nifti1Image(stored, AFFINE).to_filename(tmp_path / "a.nii.gz")
+    (frame,) = frames(read(tmp_path, stated=RAW))
+    np.testing.assert_array_equal(frame.volume.voxels_hu, stored.T.astype(np.int32) * 2 - 8192)
+    (unstated,) = frames(read(tmp_path, stated=StatedVoxels(rescale_slope=2.0, rescale_intercept=-8192.0)))
+    stated, own = frame.volume.geometry, unstated.volume.geometry
+    np.testing.assert_allclose(stated.spacing_mm, (1.5, 0.7, 0.8))
+    assert stated.orientation == own.orientation
+    np.testing.assert_array_equal(stated.affine[:, 3], own.affine[:, 3])
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha"])
+def test_a_stated_spacing_overrules_itk_formats_too(tmp_path, name):
+    image = sitk.GetImageFromArray(ct())
+    image.SetSpacing((9.0, 9.0, 9.0))
+    sitk.WriteImage(image, str(tmp_path / name))
+    (frame,) = frames(read(tmp_path, stated=StatedVoxels(spacing_mm=(1.5, 0.7, 0.8))))
+    np.testing.assert_allclose(frame.volume.geometry.spacing_mm, (1.5, 0.7, 0.8))
+
+
+def test_a_stated_orientation_serves_a_nifti_that_has_none(tmp_path):
+    image = nibabel.Nifti1Image(ct(), None)
+    image.header["sform_code"] = image.header["qform_code"] = 0
+    image.header.set_zooms((0.5, 0.6, 2.0))
+    image.to_filename(tmp_path / "a.nii")
+    (frame,) = frames(read(tmp_path, stated=StatedVoxels(orientation="LPI")))
+    assert frame.volume.geometry.orientation == "LPI"
+    np.testing.assert_allclose(frame.volume.geometry.spacing_mm, (2.0, 0.6, 0.5), rtol=1e-6)
+
+
+def test_a_label_map_has_the_stated_grid_of_its_scan(tmp_path):
+    nibabel.Nifti1Image(ct(), AFFINE).to_filename(tmp_path / "a.nii.gz")
+    stated = StatedVoxels(spacing_mm=(1.5, 0.7, 0.8))
+    (frame,) = frames(read(tmp_path, stated=stated))
+    drawn = np.zeros((9, 8, 7), np.uint8)
+    drawn[2:5, 2:5, 2:5] = 1
+    nibabel.Nifti1Image(drawn, AFFINE).to_filename(tmp_path / "l.nii.gz")
+    label_map = read_label_map(tmp_path / "l.nii.gz", {1: "aorta"}, frame.volume, stated=stated)
+    np.testing.assert_array_equal(label_map.labels, drawn.T)
+    assert label_map.geometry.matches(frame.volume.geometry)
+    with pytest.raises(InputError, match="grid"):
+        read_label_map(tmp_path / "l.nii.gz", {1: "aorta"}, frame.volume)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [RAW, StatedVoxels(spacing_mm=(1.0, 1.0, 1.0)), StatedVoxels(orientation="LPS")],
+)
+def test_dicom_states_its_own_voxels(tmp_path, stated):
+    write_series(tmp_path / "series", seed=1)
+    nibabel.Nifti1Image(ct(), AFFINE).to_filename(tmp_path / "a.nii.gz")
+    found = read(tmp_path, stated=stated)
+    (refused,) = [item for item in found if "DICOM states its own" in getattr(item, "reason", "")]
+    assert refused.files == len(list((tmp_path / "series").iterdir()))
+    assert len(found) == 2

@@ -1,7 +1,7 @@
 import pytest
 
 from components.cohort.cases_table import merged, parse_cases
-from components.cohort.scan import Acquisition
+from components.cohort.scan import Acquisition, StatedVoxels
 from components.errors import InputError
 
 FINDINGS = ("emphysema", "lung_nodule")
@@ -33,6 +33,21 @@ def test_every_column_is_read():
     assert table.has_batches
     assert "P 1" not in repr(table)
     assert "c-1" not in repr(table)
+
+
+def test_the_voxels_of_a_file_and_the_patient_can_be_stated():
+    one, two, three = parse(
+        "path,rescale_slope,rescale_intercept,spacing_mm,orientation,sex,age\n"
+        "a.nii,1.5,-8192,1.5 0.7 0.8,LPI,F,34\nb.nii,,,1.5;0.7;0.8,,M,97.5\nc.nii,,,,,,\n"
+    ).rows
+    assert one.stated == StatedVoxels(
+        rescale_slope=1.5, rescale_intercept=-8192.0, spacing_mm=(1.5, 0.7, 0.8), orientation="LPI"
+    )
+    assert (one.acquisition.sex, one.acquisition.age_years) == ("F", 34.0)
+    assert two.stated == StatedVoxels(spacing_mm=(1.5, 0.7, 0.8))
+    assert two.acquisition.age_years == 90.0
+    assert three.stated.is_empty
+    assert three.acquisition == Acquisition()
 
 
 def test_only_path_is_needed_and_a_byte_order_mark_does_no_harm():
@@ -82,6 +97,23 @@ WRONG = [
     ("path,kvp\nx,1,2\n", "2 cells"),
     ("path,kvp\nx\n", "2 cells"),
     ("path\nx\nx\n", "the path of row 2 again"),
+    ("path,rescale_slope,rescale_intercept\nx,0,1\n", r"other than 0.*row 2, column 'rescale_slope'"),
+    ("path,rescale_slope,rescale_intercept\nx,inf,1\n", "rescale_slope"),
+    ("path,rescale_slope,rescale_intercept\nx,1,nan\n", "rescale_intercept"),
+    ("path,rescale_slope,rescale_intercept\nx,1,\n", "slope and intercept, or neither"),
+    ("path,rescale_intercept\nx,-1024\n", "slope and intercept, or neither"),
+    ("path,spacing_mm\nx,1 1\n", r"z y x.*row 2, column 'spacing_mm'"),
+    ("path,spacing_mm\nx,1 1 0\n", "spacing_mm"),
+    ("path,spacing_mm\nx,1 1 -1\n", "spacing_mm"),
+    ("path,spacing_mm\nx,1 1 nan\n", "spacing_mm"),
+    ("path,spacing_mm\nx,1 1 inf\n", "spacing_mm"),
+    ("path,spacing_mm\nx,1 1 800\n", "spacing_mm"),
+    ("path,orientation\nx,LPL\n", "orientation"),
+    ("path,orientation\nx,lps\n", "orientation"),
+    ("path,sex\nx,female\n", "sex"),
+    ("path,age\nx,034Y\n", "age"),
+    ("path,age\nx,-1\n", "age"),
+    ("path,age\nx,nan\n", "age"),
     ("path,case,patient\nx,c,1\ny,c,2\n", r"row 3, column 'patient'"),
     ("path,case,lung_nodule\nx,c,1\ny,c,0\n", r"row 3, column 'lung_nodule'|column 'findings'"),
 ]

@@ -10,7 +10,7 @@ def a_row(**changes):
         "frame_id": "c1__phase-040", "case_id": "c1", "patient_id": "p1", "batch": "one", "phase_percent": 40.0,
         "site": "", "manufacturer": "", "model": "", "kernel": "", "kvp": None, "slice_thickness_mm": None,
         "spacing_z_mm": 1, "spacing_y_mm": 1.0, "spacing_x_mm": 1.0, "shape_z": 4, "shape_y": 5, "shape_x": 6,
-        "orientation": "RAS", "acquired_at": "", "sha256": "0" * 64, "source": "s1",
+        "orientation": "RAS", "acquired_at": "", "sex": "", "age_years": None, "sha256": "0" * 64, "source": "s1",
     }  # fmt: skip
     return row | changes
 
@@ -43,6 +43,8 @@ BROKEN = [
     ({"orientation": "LLS"}, "orientation"),
     ({"orientation": "LP"}, "orientation"),
     ({"acquired_at": "20240101"}, "acquired_at"),
+    ({"sex": "female"}, "sex"),
+    ({"age_years": 91.0}, "age_years"),
     ({"sha256": "xyz"}, "sha256"),
     ({"patient_id": None}, "patient_id"),
 ]
