@@ -71,4 +71,5 @@ def _inputs(
     show = bar(f"export: {side} scans")
     for place, name in enumerate(names, start=1):
         show(place, len(names))
-        yield predictor.network_input(load_volume(workspace.prepared(TASK) / "frames" / f"{name}.b2nd"))
+        scan = predictor.network_input(load_volume(workspace.prepared(TASK) / "frames" / f"{name}.b2nd"))
+        yield scan.image[0].numpy(), scan.real[0].numpy()

@@ -7,6 +7,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from components.volume.geometry import Geometry
+
 Scalar = TypeVar("Scalar", np.int16, np.float32)
 
 
@@ -18,7 +20,7 @@ def centre_crop(
     source, target = [], []
     for size, wanted in zip(voxels.shape, shape, strict=True):
         kept = min(size, wanted)
-        a, b = (size - kept) // 2, (wanted - kept) // 2
+        a, b = _starts(size, wanted)
         source.append(slice(a, a + kept))
         target.append(slice(b, b + kept))
     result[tuple(target)] = voxels[tuple(source)]
@@ -27,6 +29,20 @@ def centre_crop(
     return result, real
 
 
+def centre_geometry(geometry: Geometry, shape: tuple[int, int, int]) -> Geometry:
+    """Where the voxels of ``centre_crop`` lie, padding included."""
+    starts = [_starts(size, wanted) for size, wanted in zip(geometry.shape, shape, strict=True)]
+    affine = geometry.affine.copy()
+    affine[:, 3] = geometry.affine @ np.array([*(float(a - b) for a, b in starts), 1.0])
+    return Geometry(shape=shape, affine=affine)
+
+
 def real_tokens(real_slices: npt.NDArray[np.bool_], slices_per_token: int) -> npt.NDArray[np.bool_]:
     """``(t,)``: tokens that hold at least one real slice."""
     return np.asarray(real_slices.reshape(-1, slices_per_token).any(axis=1))
+
+
+def _starts(size: int, wanted: int) -> tuple[int, int]:
+    """First voxel that is kept, and its place on the wanted grid."""
+    kept = min(size, wanted)
+    return (size - kept) // 2, (wanted - kept) // 2

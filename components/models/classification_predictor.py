@@ -11,13 +11,17 @@ import numpy.typing as npt
 import torch
 
 from components.cohort.task import Task
-from components.models.centre_crop import centre_crop, real_tokens
+from components.errors import StateError
+from components.models.centre_crop import centre_crop, centre_geometry, real_tokens
 from components.models.classifiers import Classifier
 from components.models.ct_scroll import CTScroll
 from components.models.description import ModelDescription
+from components.models.explain_scan import ScanImage, explain_scan
 from components.models.prediction import FramePrediction
+from components.models.relevance import Relevance
 from components.models.scroll_engine import ScrollEngine, choose_scroll_engine
 from components.models.training_plan import Precision
+from components.models.triplet_place import TripletGrid
 from components.scorecard.uncertainty import binary_entropy_bits
 from components.volume.canonical import canonical_geometry
 from components.volume.resample import AIR_HU, resample
@@ -77,9 +81,11 @@ class ClassificationPredictor:
 
     def predict(self, volume: Volume) -> FramePrediction:
         """Calibrated probabilities; uncertainty is their mean binary entropy in bits."""
-        logits, embedding = self._infer(*self.network_input(volume))
-        temperature = np.array([self.calibration.temperature[name] for name in self.label_names])
-        probability = 1.0 / (1.0 + np.exp(-logits / temperature))
+        scan = self.network_input(volume)
+        with torch.inference_mode():
+            answer, pooled = self.engine.run(scan.image, scan.real)
+        logits, embedding = answer[0].double().cpu().numpy(), pooled[0].float().cpu().numpy()
+        probability = 1.0 / (1.0 + np.exp(-logits / self._temperature))
         named = {name: float(p) for name, p in zip(self.label_names, probability, strict=True)}
         return FramePrediction(
             labels=None,
@@ -89,19 +95,39 @@ class ClassificationPredictor:
             outputs=dict(named),
         )
 
-    def network_input(self, volume: Volume) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """What the network is shown: ``(z, y, x)`` in window units, and ``(t,)``, which triplets hold no padding."""
-        contract = self.description.input
-        prepared = resample(volume, canonical_geometry(volume.geometry, contract.spacing_mm))
-        per_token = self.network.config.slices_per_token if isinstance(self.network, CTScroll) else 1
-        cropped, real = centre_crop(prepared.voxels_hu, contract.shape, AIR_HU)
-        unit = window_to_unit(cropped, *contract.window_hu) + np.float32(contract.shift)
-        return unit, real_tokens(real, per_token)
+    def explain(self, volume: Volume) -> Relevance:
+        """Which triplets of slices made the network say so, for every finding; ``predict`` is much faster.
 
-    def _infer(
-        self, unit: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-        with torch.inference_mode():
-            image, known = (torch.from_numpy(each[None]).to(self.device) for each in (unit, valid))
-            logits, embedding = self.engine.run(image, known)
-        return logits[0].double().cpu().numpy(), embedding[0].float().cpu().numpy()
+        Raises ``StateError`` for a network that does not see triplets.
+        """
+        if not isinstance(self.network, CTScroll):
+            raise StateError(
+                expected="a CT-Scroll, which sees triplets of slices",
+                got=type(self.network).__name__,
+                hint="a version that is one",
+            )
+        scan = self.network_input(volume)
+        return explain_scan(self.network, self.engine, scan, self.label_names, self._temperature)
+
+    def network_input(self, volume: Volume) -> ScanImage:
+        """What the network is shown of a volume on any grid."""
+        contract = self.description.input
+        per_token = self.network.config.slices_per_token if isinstance(self.network, CTScroll) else 1
+        prepared = resample(volume, canonical_geometry(volume.geometry, contract.spacing_mm))
+        cropped, real = centre_crop(prepared.voxels_hu, contract.shape, AIR_HU)
+        shift = np.float32(contract.shift)
+        unit = window_to_unit(cropped, *contract.window_hu) + shift
+        return ScanImage(
+            image=torch.from_numpy(unit[None]).to(self.device),
+            real=torch.from_numpy(real_tokens(real, per_token)[None]).to(self.device),
+            air=float(window_to_unit(np.array([AIR_HU]), *contract.window_hu)[0] + shift),
+            grid=TripletGrid(
+                geometry=centre_geometry(prepared.geometry, contract.shape),
+                slices_per_token=per_token,
+                real_slices=real,
+            ),
+        )
+
+    @property
+    def _temperature(self) -> npt.NDArray[np.float64]:
+        return np.array([self.calibration.temperature[name] for name in self.label_names])

@@ -88,7 +88,9 @@ def learn(seed: int) -> Learned:
     start = (seed + 1) * 10**7
     teaching = draw(INTERNAL, start, TRAINED)
     internal, external = draw(INTERNAL, start + 10**6, JUDGED), draw(EXTERNAL, start + 2 * 10**6, JUDGED)
-    networks = {name: _train(dataclasses.replace(PLAN, seed=seed, **v), teaching) for name, v in VARIANTS.items()}
+    networks = {
+        name: _train(dataclasses.replace(PLAN, seed=seed, **v), teaching) for name, v in VARIANTS.items()
+    }
     return Learned(
         internal=internal,
         external=external,
