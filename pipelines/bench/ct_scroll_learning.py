@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,9 @@ from components.phantom.chest import chest_case
 from components.phantom.scanner import SCANNERS
 from components.volume.window import window_to_unit
 from pipelines.progress import bar, say
+
+if TYPE_CHECKING:
+    from components.models.relevance import Relevance
 
 FINDINGS = (
     "cardiomegaly", "emphysema", "lung_opacity", "interlobular_septal_thickening", "atelectasis",
@@ -110,6 +113,34 @@ def logits(network: Any, patients: Patients) -> Array:
             image = window_to_unit(voxels, *PLAN.window_hu) + np.float32(PLAN.shift)
             said.append(network(torch.from_numpy(image)[None])[0][0].double().numpy())
     return np.stack(said)
+
+
+def explainer(network: Any) -> Callable[[Voxels], Relevance]:
+    """Which triplets of a scan say what, by the way that the product has."""
+    import torch
+
+    from components.models.classification_predictor import Calibration, ClassificationPredictor
+    from components.models.train_classification import describe
+    from components.volume.geometry import Geometry
+    from components.volume.volume import Volume
+
+    predictor = ClassificationPredictor(
+        network=network,
+        description=describe(network, PLAN, FINDINGS, (SPACING_MM,) * 3),
+        device=torch.device("cpu"),
+        calibration=Calibration.of(FINDINGS, {}, {}),
+    )
+    grid = Geometry.axis_aligned(SHAPE, (SPACING_MM,) * 3)
+    return lambda voxels: predictor.explain(Volume(voxels_hu=voxels, geometry=grid))
+
+
+def setup() -> dict[str, Any]:
+    """For the tables."""
+    return {
+        "findings": list(FINDINGS), "spread": list(SPREAD), "trained": TRAINED, "judged": JUDGED,
+        "scan": list(SHAPE), "spacing_mm": SPACING_MM, "internal": list(INTERNAL), "external": list(EXTERNAL),
+        "epochs": PLAN.epochs,
+    }  # fmt: skip
 
 
 def macro_auroc(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 import time
@@ -33,7 +34,9 @@ Shape = tuple[int, int, int]
 # activations are computed again. exact: as published, but for keeping only what lies between the stages.
 _FAST = dataclasses.replace(PUBLISHED, tokens_at_once=8, frozen_statistics=True, recompute=True)
 _EXACT = dataclasses.replace(PUBLISHED, tokens_at_once=0, recompute=True)
-_WITHOUT_DROPOUT = {"token_dropout": 0.0, "attention_dropout": 0.0, "classifier_dropout": 0.0}
+_EXACT_WITHOUT_DROPOUT = dataclasses.replace(
+    _EXACT, token_dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0
+)
 _TARGET_EVERY = 2  # every second finding is present
 GRADIENT_SHAPE = (24, 160, 160)
 
@@ -64,11 +67,11 @@ def peak_rise_mib(who: Who, seed: int, shape: Shape) -> float:
 def gradient_gap(seed: int, shape: Shape = GRADIENT_SHAPE) -> float:
     """Norm of the difference of all gradients from those of the plain rendering in float64, over their norm."""
     plain = _plain(seed, shape, without_dropout=True)
-    ours = _ours(plain, dataclasses.replace(_EXACT, **_WITHOUT_DROPOUT))
+    ours = _ours(plain, _EXACT_WITHOUT_DROPOUT)
     scan = dense_scan(seed, shape)
-    _loss(ours.train()(scan)[0]).backward()
+    torch.autograd.backward(_loss(ours.train()(scan)[0]))
     plain = plain.double()
-    _loss(plain.train()(scan.double()[:, None])).backward()
+    torch.autograd.backward(_loss(plain.train()(scan.double()[:, None])))
     truth = dict(plain.named_parameters())
     off, norm = 0.0, 0.0
     for name, parameter in ours.named_parameters():
@@ -77,7 +80,7 @@ def gradient_gap(seed: int, shape: Shape = GRADIENT_SHAPE) -> float:
         assert gradient is not None
         off += float((parameter.grad.double() - gradient).square().sum())
         norm += float(gradient.square().sum())
-    return (off / norm) ** 0.5
+    return math.sqrt(off / norm)
 
 
 def _stepper(who: str, seed: int, shape: Shape) -> Callable[[], None]:
@@ -92,7 +95,7 @@ def _stepper(who: str, seed: int, shape: Shape) -> Callable[[], None]:
         optimiser.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
             logits = network(scan[:, None]) if who == "plain" else network(scan)[0]
-        _loss(logits.float()).backward()
+        torch.autograd.backward(_loss(logits.float()))
         optimiser.step()
 
     return take

@@ -13,6 +13,7 @@ BENCHES: dict[str, str] = {
     "self-training": "self_training",
     "training": "training",
     "inference": "inference",
+    "ct-scroll": "ct_scroll",
 }
 
 
