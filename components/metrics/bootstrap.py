@@ -14,6 +14,7 @@ import numpy as np
 from components.metrics.weighting import Array
 
 Statistic = Callable[[Array], Array]
+_WEIGHTS_AT_A_TIME = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,25 @@ class Interval:
     patients: int
 
 
-def patient_weights(patients: Sequence[str], *, seed: int, draws: int) -> Array:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Group:
+    """Patients with what is measured on them: ``patients`` ``(n,)``, one per sample, and a statistic."""
+
+    patients: Sequence[str]
+    statistic: Statistic
+
+    @property
+    def size(self) -> int:
+        """Number of patients."""
+        return len(set(self.patients))
+
+    @property
+    def value(self) -> float:
+        """The statistic of all as they are; NaN without anybody."""
+        return float(self.statistic(np.ones(len(self.patients)))) if self.size else float("nan")
+
+
+def patient_weights(patients: Sequence[str], *, seed: int | np.random.Generator, draws: int) -> Array:
     """``(draws, n)``: how often each sample's patient was drawn, with replacement, as many as there are."""
     names, index = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
     generator = np.random.default_rng(seed)
@@ -48,17 +67,10 @@ def bootstrap_interval(
 
     Draws in which the statistic is undefined are left out; if that is half of them, there is no interval.
     """
-    value = float(statistic(np.ones(len(patients)))) if len(patients) else float("nan")
-    count = len(set(patients))
-    if count < 2:
-        return Interval(value=value, low=float("nan"), high=float("nan"), patients=count)
-    samples = statistic(patient_weights(patients, seed=seed, draws=draws))
-    samples = samples[np.isfinite(samples)]
-    if samples.size < draws / 2:
-        return Interval(value=value, low=float("nan"), high=float("nan"), patients=count)
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(samples, [tail, 1.0 - tail])
-    return Interval(value=value, low=float(low), high=float(high), patients=count)
+    group = Group(patients=patients, statistic=statistic)
+    if group.size < 2:
+        return _interval(group.value, np.empty(0), group.size, level)
+    return _interval(group.value, _resampled(group, np.random.default_rng(seed), draws), group.size, level)
 
 
 def paired_difference(first: Statistic, second: Statistic) -> Statistic:
@@ -67,24 +79,34 @@ def paired_difference(first: Statistic, second: Statistic) -> Statistic:
 
 
 def unpaired_difference(
-    first: Array, second: Array, *, seed: int, draws: int = 2000, level: float = 0.95
+    first: Group, second: Group, *, seed: int, draws: int = 2000, level: float = 0.95
 ) -> Interval:
-    """Mean of ``first`` - mean of ``second`` of different patients, each group drawn apart (two-sample bootstrap).
+    """``first`` - ``second`` of different patients, each group drawn apart (two-sample bootstrap).
 
     Efron & Tibshirani 1993, ch. 8.3. No interval when a group has fewer than two patients.
-
-    Args:
-        first, second: one finite value per patient.
     """
-    value = float(first.mean() - second.mean()) if first.size and second.size else float("nan")
-    count = first.size + second.size
+    value, patients = first.value - second.value, first.size + second.size
     if min(first.size, second.size) < 2:
-        return Interval(value=value, low=float("nan"), high=float("nan"), patients=count)
-    generator = np.random.default_rng(seed)
-    drawn = [
-        values[generator.integers(0, values.size, size=(draws, values.size))].mean(axis=1)
-        for values in (first, second)
+        return _interval(value, np.empty(0), patients, level)
+    generators = np.random.default_rng(seed).spawn(2)
+    drawn = [_resampled(group, own, draws) for group, own in zip((first, second), generators, strict=True)]
+    return _interval(value, drawn[0] - drawn[1], patients, level)
+
+
+def _resampled(group: Group, generator: np.random.Generator, draws: int) -> Array:
+    """``(draws,)``: the statistic of each draw, some draws at a time, so that memory does not grow with them."""
+    step = max(1, _WEIGHTS_AT_A_TIME // len(group.patients))
+    parts = [
+        group.statistic(patient_weights(group.patients, seed=generator, draws=min(step, draws - start)))
+        for start in range(0, draws, step)
     ]
+    return np.concatenate(parts)
+
+
+def _interval(value: float, samples: Array, patients: int, level: float) -> Interval:
+    defined = samples[np.isfinite(samples)]
+    if defined.size == 0 or defined.size < samples.size / 2:
+        return Interval(value=value, low=float("nan"), high=float("nan"), patients=patients)
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(drawn[0] - drawn[1], [tail, 1.0 - tail])
-    return Interval(value=value, low=float(low), high=float(high), patients=count)
+    low, high = np.quantile(defined, [tail, 1.0 - tail])
+    return Interval(value=value, low=float(low), high=float(high), patients=patients)
