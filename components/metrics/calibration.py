@@ -22,7 +22,7 @@ def ece(truth: Array, probability: Array, weight: Array | None = None, *, bins: 
     A binary finding: in each bin, the share of positives against the mean probability.
     """
     truth, weight = known(truth, weight)
-    in_bin = _bin_of(probability, bins)[:, None] == np.arange(bins)
+    in_bin = bin_of(probability, bins)[:, None] == np.arange(bins)
     gap = (np.asarray(probability) - truth)[:, None] * in_bin
     return ratio(np.abs(weight @ gap).sum(axis=-1), weight.sum(axis=-1))
 
@@ -32,7 +32,7 @@ def reliability(
 ) -> tuple[Array, Array, Array]:
     """(mean probability, share of positives, weight) of each bin ``(..., bins)``; NaN in empty bins."""
     truth, weight = known(truth, weight)
-    in_bin = (_bin_of(probability, bins)[:, None] == np.arange(bins)).astype(np.float64)
+    in_bin = (bin_of(probability, bins)[:, None] == np.arange(bins)).astype(np.float64)
     count = weight @ in_bin
     said = ratio((weight * np.asarray(probability)) @ in_bin, count)
     return said, ratio((weight * truth) @ in_bin, count), count
@@ -74,5 +74,6 @@ def fit_temperature(truth: Array, probability: Array, *, bounds: tuple[float, fl
     return float(np.exp(found.x))
 
 
-def _bin_of(probability: Array, bins: int) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+def bin_of(probability: Array, bins: int) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+    """The equal-width bin of each probability, 0 … bins - 1."""
     return np.clip((np.asarray(probability) * bins).astype(np.intp), 0, bins - 1)
