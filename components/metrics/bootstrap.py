@@ -57,20 +57,28 @@ def patient_weights(patients: Sequence[str], *, seed: int | np.random.Generator,
 
 
 def bootstrap_interval(
-    patients: Sequence[str], statistic: Statistic, *, seed: int, draws: int = 2000, level: float = 0.95
+    patients: Sequence[str],
+    statistic: Statistic,
+    *,
+    seed: int,
+    draws: int = 2000,
+    level: float = 0.95,
+    centred: bool = False,
 ) -> Interval:
     """The statistic and its percentile interval (Efron & Tibshirani 1993, ch. 13).
 
     Args:
         patients: ``(n,)`` the patient of each sample.
         statistic: weights ``(..., n)`` → ``(...)``. For a paired difference, subtract two statistics inside.
+        centred: move the draws so that their mean is the value. For a statistic that resampling itself inflates
+            (a calibration error, which counts noise of either sign), the interval would else miss the value.
 
     Draws in which the statistic is undefined are left out; if that is half of them, there is no interval.
     """
     group = Group(patients=patients, statistic=statistic)
-    if group.size < 2:
-        return _interval(group.value, np.empty(0), group.size, level)
-    return _interval(group.value, _resampled(group, np.random.default_rng(seed), draws), group.size, level)
+    enough = group.size >= 2
+    samples = _resampled(group, np.random.default_rng(seed), draws) if enough else np.empty(0)
+    return _interval(group.value, samples, group.size, level, centred)
 
 
 def paired_difference(first: Statistic, second: Statistic) -> Statistic:
@@ -79,18 +87,24 @@ def paired_difference(first: Statistic, second: Statistic) -> Statistic:
 
 
 def unpaired_difference(
-    first: Group, second: Group, *, seed: int, draws: int = 2000, level: float = 0.95
+    first: Group,
+    second: Group,
+    *,
+    seed: int,
+    draws: int = 2000,
+    level: float = 0.95,
+    centred: bool = False,
 ) -> Interval:
     """``first`` - ``second`` of different patients, each group drawn apart (two-sample bootstrap).
 
-    Efron & Tibshirani 1993, ch. 8.3. No interval when a group has fewer than two patients.
+    Efron & Tibshirani 1993, ch. 8.3. No interval when a group has fewer than two patients. ``centred`` as above.
     """
     value, patients = first.value - second.value, first.size + second.size
     if min(first.size, second.size) < 2:
-        return _interval(value, np.empty(0), patients, level)
+        return _interval(value, np.empty(0), patients, level, centred)
     generators = np.random.default_rng(seed).spawn(2)
     drawn = [_resampled(group, own, draws) for group, own in zip((first, second), generators, strict=True)]
-    return _interval(value, drawn[0] - drawn[1], patients, level)
+    return _interval(value, drawn[0] - drawn[1], patients, level, centred)
 
 
 def _resampled(group: Group, generator: np.random.Generator, draws: int) -> Array:
@@ -103,10 +117,10 @@ def _resampled(group: Group, generator: np.random.Generator, draws: int) -> Arra
     return np.concatenate(parts)
 
 
-def _interval(value: float, samples: Array, patients: int, level: float) -> Interval:
+def _interval(value: float, samples: Array, patients: int, level: float, centred: bool) -> Interval:
     defined = samples[np.isfinite(samples)]
     if defined.size == 0 or defined.size < samples.size / 2:
         return Interval(value=value, low=float("nan"), high=float("nan"), patients=patients)
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(defined, [tail, 1.0 - tail])
+    low, high = np.quantile(defined, [tail, 1.0 - tail]) + (value - defined.mean() if centred else 0.0)
     return Interval(value=value, low=float(low), high=float(high), patients=patients)

@@ -15,7 +15,13 @@ from components.metrics.bootstrap import Group, unpaired_difference
 from components.metrics.weighting import weighted_mean
 from components.operations.evaluate_segmentation import MEAN
 from components.operations.evaluation import IntervalParams, interval_of, rounded
-from components.operations.finding_scores import PROBABILITY, FindingScores, means_of
+from components.operations.finding_scores import (
+    INFLATED,
+    PROBABILITY,
+    FindingScores,
+    means_of,
+    metric_interval,
+)
 from components.operations.segmentation_frames import DICE, HD95, RELATIVE_ERROR, SURFACE_DICE
 
 # metric → column prefix, and the sign that makes a loss positive
@@ -46,7 +52,16 @@ def structure_drops(
         for name in (MEAN, *common) if common else ():
             columns = [f"{prefix}{one}" for one in (common if name == MEAN else [name])]
             groups = (_means(held_out, columns), _means(external, columns))
-            rows.append({"metric": metric, "label": name, **_drop(*groups, sign, params)})
+            ours, theirs = (interval_of(group.patients, group.statistic, params) for group in groups)
+            rows.append(
+                {
+                    "metric": metric,
+                    "label": name,
+                    "held_out": ours,
+                    "external": theirs,
+                    "drop": _drop(*groups, sign, params),
+                }
+            )
     return rows
 
 
@@ -73,23 +88,25 @@ def finding_drops(
         {
             "metric": metric,
             "label": name,
-            **_drop(ours.group(metric, name), theirs.group(metric, name), sign, params),
+            "held_out": metric_interval(ours, metric, name, params),
+            "external": metric_interval(theirs, metric, name, params),
+            "drop": _drop(
+                ours.group(metric, name), theirs.group(metric, name), sign, params, centred=metric in INFLATED
+            ),
         }
         for metric, sign in _OF_FINDINGS.items()
         for name in ((*means_of(metric), *common) if common else ())
     ]
 
 
-def _drop(held_out: Group, external: Group, sign: float, params: IntervalParams) -> dict[str, Any]:
+def _drop(
+    held_out: Group, external: Group, sign: float, params: IntervalParams, *, centred: bool = False
+) -> dict[str, Any]:
     difference = unpaired_difference(
         _signed(held_out, sign), _signed(external, sign),
-        seed=params.seed, draws=params.draws, level=params.level,
+        seed=params.seed, draws=params.draws, level=params.level, centred=centred,
     )  # fmt: skip
-    return {
-        "held_out": interval_of(held_out.patients, held_out.statistic, params),
-        "external": interval_of(external.patients, external.statistic, params),
-        "drop": rounded(difference),
-    }
+    return rounded(difference)
 
 
 def _signed(group: Group, sign: float) -> Group:

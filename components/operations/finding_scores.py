@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components.metrics.bootstrap import Group
+from components.metrics.bootstrap import Group, bootstrap_interval
 from components.metrics.calibration import brier, ece, temper
 from components.metrics.macro import FindingMetric, mean_by_support, mean_over_findings
 from components.metrics.ranking import auroc, average_precision
 from components.metrics.thresholding import accuracy, f1, sensitivity, specificity
 from components.metrics.weighting import Array, patient_share
-from components.operations.evaluation import IntervalParams, interval_of
+from components.operations.evaluation import IntervalParams, rounded
 
 TRUTH, PROBABILITY = "truth_", "probability_"
 MACRO, WEIGHTED = "macro", "weighted"
@@ -30,6 +30,7 @@ OF_PROBABILITIES: Mapping[str, FindingMetric] = {
     "ece": ece,
 }
 OF_DECISIONS = {"f1": f1, "sensitivity": sensitivity, "specificity": specificity, "accuracy": accuracy}
+INFLATED = ("ece",)  # by resampling, see ``bootstrap_interval``
 METRICS = (*OF_PROBABILITIES, *OF_DECISIONS)
 
 
@@ -149,7 +150,7 @@ def finding_metrics(
         return {metric: {} for metric in metrics}
     each = () if means_only else tuple(scores.findings)
     return {
-        metric: {name: _interval(scores, metric, name, params) for name in (*means_of(metric), *each)}
+        metric: {name: metric_interval(scores, metric, name, params) for name in (*means_of(metric), *each)}
         for metric in metrics
     }
 
@@ -159,6 +160,11 @@ def means_of(metric: str) -> tuple[str, ...]:
     return (MACRO, WEIGHTED) if metric == "f1" else (MACRO,)
 
 
-def _interval(scores: FindingScores, metric: str, name: str, params: IntervalParams) -> dict[str, Any]:
+def metric_interval(scores: FindingScores, metric: str, name: str, params: IntervalParams) -> dict[str, Any]:
+    """Of one metric of a finding or of their mean; no end lies below 0."""
     group = scores.group(metric, name)
-    return interval_of(group.patients, group.statistic, params)
+    interval = bootstrap_interval(
+        group.patients, group.statistic,
+        seed=params.seed, draws=params.draws, level=params.level, centred=metric in INFLATED,
+    )  # fmt: skip
+    return rounded(dataclasses.replace(interval, low=float(np.maximum(interval.low, 0.0))))

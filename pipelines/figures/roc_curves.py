@@ -21,7 +21,7 @@ def draw_roc_curves(scores: FindingScores, metrics: Mapping[str, Mapping[str, An
         scores: of findings that can be judged.
         metrics: ``Evaluation.metrics``, for the numbers.
     """
-    figure, panels = finding_panels(scores.findings, across="1 - specificity", up="sensitivity")
+    figure, panels = finding_panels(scores.findings, across="1 − specificity", up="sensitivity")
     for k, (name, axes) in enumerate(zip(scores.findings, panels, strict=True)):
         known = ~np.isnan(scores.truth_nk[:, k])
         false, true = roc_curve(

@@ -120,3 +120,18 @@ def test_draws_in_parts_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(bootstrap, "_WEIGHTS_AT_A_TIME", at_a_time)
         found = bootstrap_interval(group.patients, group.statistic, seed=3, draws=100)
         assert (found.value, found.low, found.high) == pytest.approx((whole.value, whole.low, whole.high))
+
+
+def test_a_centred_interval_holds_a_value_that_resampling_inflates() -> None:
+    """|mean| of noise around 0: every draw adds noise of its own."""
+    values = np.random.default_rng(0).normal(size=(40, 25))
+    patients = [str(i) for i in range(40)]
+
+    def size(weight: Array) -> Array:
+        return np.abs(weight @ values / 40).mean(axis=-1)
+
+    plain = bootstrap_interval(patients, size, seed=0)
+    centred = bootstrap_interval(patients, size, seed=0, centred=True)
+    assert plain.value < plain.low
+    assert centred.low < centred.value < centred.high
+    assert centred.high - centred.low == pytest.approx(plain.high - plain.low)

@@ -90,6 +90,9 @@ def test_finding_drops_are_differences_of_scikit_learns_values() -> None:
     area_row = rows["auroc", "macro"]
     assert area_row["drop"]["patients"] == 100
     assert area_row["drop"]["low"] > 0.0  # noise of 3 is worse, clearly
+    for side in ("held_out", "external"):
+        error = rows["ece", "macro"][side]
+        assert 0.0 <= error["low"] <= error["value"] <= error["high"]
     assert rows["ece", "macro"]["drop"]["value"] == pytest.approx(
         rows["ece", "macro"]["external"]["value"] - rows["ece", "macro"]["held_out"]["value"], abs=2e-6
     )
