@@ -13,17 +13,18 @@ import pandas as pd
 from components.cohort.task import Task
 from components.models.prediction import Predictor
 from components.operations.calibrate import CalibrationFit, calibrate
-from components.operations.evaluate_classification import evaluate_classification
 from components.operations.evaluation import Evaluation
 from components.operations.expert_frames import probabilities_of
 from components.volume.volume import Volume
+from pipelines.classification_report import JudgedClassifier
 from pipelines.evaluate_params import EvaluateParams
 from pipelines.evaluation_figures import classification_figures, segmentation_figures
 from pipelines.held_out import expert_findings, frames_of
+from pipelines.judge_classification import judge_classification
 from pipelines.judge_segmentation import judge_segmentation
 from pipelines.params import load_section
-from pipelines.progress import bar, say, write_json
-from pipelines.segmentation_report import write_segmentation_report
+from pipelines.progress import say, write_json
+from pipelines.segmentation_report import JudgedModel
 from pipelines.stage_command import run_stage
 from pipelines.whole_folder import whole_folder
 from pipelines.workspace import Workspace
@@ -64,13 +65,7 @@ def _segmentation(
 ) -> tuple[Evaluation, dict[str, Any]]:
     judged = judge_segmentation(workspace, predictor, frames, load, params, title="evaluate segmentation")
     segmentation_figures(folder / "figures", judged)
-    write_segmentation_report(
-        folder / "report",
-        judged,
-        heading="Segmentation on held-out patients",
-        eyebrow="ctloop evaluate",
-        level=params.level,
-    )
+    _write_report(folder, judged, params, heading="Segmentation on held-out patients")
     return judged.evaluation, {"temperature": {}, "thresholds": {}, "source": "none: label maps are hard"}
 
 
@@ -82,29 +77,32 @@ def _classification(
     params: EvaluateParams,
     folder: Path,
 ) -> tuple[Evaluation, dict[str, Any]]:
-    truth = expert_findings(workspace)
-    fit = _calibrate(workspace, predictor, truth, load, params)
-    calibrated = _with_calibration(predictor, fit)
-    evaluation = evaluate_classification(
-        calibrated,
-        frames,
-        load,
-        truth,
-        fit.thresholds,
-        params.intervals,
-        progress=bar("evaluate classification"),
+    fit = _calibrate(workspace, predictor, expert_findings(workspace), load, params)
+    calibrated, calibration = _with_calibration(predictor, fit), fit.as_json()
+    judged = judge_classification(
+        workspace, calibrated, frames, load, params, calibration, title="evaluate classification"
     )
-    classification_figures(folder / "figures", evaluation, predictor.label_names)
-    return evaluation, fit.as_json()
+    classification_figures(folder / "figures", judged, params.intervals)
+    _write_report(folder, judged, params, heading="Findings in chest CT on held-out patients")
+    return judged.evaluation, calibration
+
+
+def _write_report(
+    folder: Path, judged: JudgedModel | JudgedClassifier, params: EvaluateParams, *, heading: str
+) -> None:
+    judged.write_report(
+        folder / "report", heading=heading, eyebrow="ctloop evaluate", params=params.intervals
+    )
 
 
 def _calibrate(
     workspace: Workspace, predictor: Predictor, truth: pd.DataFrame, load: Load, params: EvaluateParams
 ) -> CalibrationFit:
-    """From training patients: the held-out ones must stay unseen by anything that they judge."""
+    """From one scan each of training patients: the held-out ones must stay unseen by anything that they judge."""
     frames = frames_of(workspace, "classification", "train").sort_values("frame_id", ignore_index=True)
     frames = frames[frames["case_id"].isin(truth.index)]
-    chosen = frames.sample(n=min(params.calibration_cases, len(frames)), random_state=params.seed)
+    drawn = frames.sample(frac=1.0, random_state=params.seed).drop_duplicates("patient_id")
+    chosen = drawn.head(params.calibration_cases)
     findings = [name for name in predictor.label_names if name in truth.columns]
     said = [predictor.predict(load(str(frame))).probabilities for frame in chosen["frame_id"]]
     known = truth.reindex(chosen["case_id"])[findings].to_numpy(np.float64)

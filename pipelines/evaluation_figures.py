@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.operations.evaluate_classification import PROBABILITY
-from components.operations.evaluation import Evaluation
+from components.operations.evaluation import IntervalParams
+from pipelines.classification_report import JudgedClassifier
+from pipelines.figures.calibration_curves import draw_calibration_curves
 from pipelines.figures.canvas import save
 from pipelines.figures.intervals import draw_intervals
 from pipelines.figures.overlays import draw_overlays
-from pipelines.figures.roc_and_calibration import draw_roc_and_calibration
+from pipelines.figures.roc_curves import draw_roc_curves
 from pipelines.figures.volume_curves import draw_volume_curves
 from pipelines.figures.windows import WINDOWS_HU
 from pipelines.segmentation_report import JudgedModel, judged_overlays
@@ -30,14 +31,14 @@ def segmentation_figures(folder: Path, judged: JudgedModel) -> None:
         save(draw_overlays(overlays, window_hu=WINDOWS_HU["segmentation"]), folder / "overlays.png")
 
 
-def classification_figures(folder: Path, evaluation: Evaluation, label_names: tuple[str, ...]) -> None:
-    """auroc.png, brier.png, roc_and_calibration.png; nothing without judged cases."""
-    table = evaluation.per_patient
-    findings = [name for name in label_names if f"{PROBABILITY}{name}" in table]
-    if not len(table) or not findings:
+def classification_figures(folder: Path, judged: JudgedClassifier, params: IntervalParams) -> None:
+    """auroc.png, brier.png, roc.png, calibration.png; nothing without a finding that can be judged."""
+    metrics, scores = judged.evaluation.metrics, judged.scores
+    if not scores.findings:
         return
     for name, unit in (("auroc", "AUROC"), ("brier", "Brier score")):
-        figure = draw_intervals(evaluation.metrics[name], title=f"{unit} on held-out patients", unit=unit)
+        figure = draw_intervals(metrics[name], title=f"{unit} on held-out patients", unit=unit)
         save(figure, folder / f"{name}.png")
-    figure = draw_roc_and_calibration(table, findings, evaluation.metrics["auroc"])
-    save(figure, folder / "roc_and_calibration.png")
+    save(draw_roc_curves(scores, metrics), folder / "roc.png")
+    temperature = judged.calibration["temperature"]
+    save(draw_calibration_curves(scores, temperature, params), folder / "calibration.png")

@@ -19,7 +19,10 @@ from pipelines.external_source import prepared_beside
 from pipelines.held_out import labelled_frames
 from pipelines.workspace import Workspace
 
-TASK: Task = "segmentation"
+_LABEL_COLUMNS: Mapping[Task, str] = {
+    "segmentation": "the columns labels and label_values of cases.csv",
+    "classification": "a column of 0 and 1 for each finding in cases.csv",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +59,13 @@ class ExternalData:
 
 
 @contextmanager
-def prepared_data(workspace: Workspace, data: ExternalData) -> Iterator[tuple[Workspace, str]]:
+def prepared_data(workspace: Workspace, task: Task, data: ExternalData) -> Iterator[tuple[Workspace, str]]:
     """The workspace that holds the prepared data, and a hash of that data."""
     if data.source is not None:
-        with prepared_beside(workspace, data.source, data.cases) as found:
+        with prepared_beside(workspace, task, data.source, data.cases) as found:
             yield found
         return
-    frames = frames_table(workspace)
+    frames = frames_table(workspace, task)
     chosen = frames[frames["batch"] == data.batch]
     yield (
         workspace,
@@ -70,16 +73,16 @@ def prepared_data(workspace: Workspace, data: ExternalData) -> Iterator[tuple[Wo
     )
 
 
-def frames_table(workspace: Workspace) -> pd.DataFrame:
+def frames_table(workspace: Workspace, task: Task) -> pd.DataFrame:
     """Empty where nothing was ever prepared."""
-    path = workspace.prepared(TASK) / "frames.parquet"
+    path = workspace.prepared(task) / "frames.parquet"
     columns = ["frame_id", "case_id", "patient_id", "batch", "sha256"]
     return pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=columns)
 
 
-def labelled_cases(home: Workspace, data: ExternalData) -> pd.DataFrame:
-    """Every frame of each case that an expert labelled at least one frame of."""
-    table = frames_table(home)
+def labelled_cases(home: Workspace, task: Task, data: ExternalData) -> pd.DataFrame:
+    """Every frame of each case that an expert labelled, or at least one frame of it."""
+    table = frames_table(home, task)
     frames = table[table["batch"] == data.batch] if data.batch else table
     if frames.empty:
         raise StateError(
@@ -87,33 +90,42 @@ def labelled_cases(home: Workspace, data: ExternalData) -> pd.DataFrame:
             got=", ".join(sorted(set(table["batch"]))) or "no frames",
             hint="`ctloop add` and `ctloop split`, or --source DIR",
         )
-    cases = frames[frames["frame_id"].isin(list(labelled_frames(home, TASK)))]["case_id"]
+    labelled = frames[["frame_id", "case_id"]].isin(list(labelled_frames(home, task))).any(axis=1)
+    cases = frames[labelled]["case_id"]
     if cases.empty:
-        refused = [item["reason"] for item in left_out(home, data)]
+        refused = [item["reason"] for item in left_out(home, task, data)]
         raise StateError(
             expected=f"expert labels in {data.title}",
             got=f"none for {len(frames)} frames" + (f"; left out: {refused[0]}" if refused else ""),
-            hint="the columns labels and label_values of cases.csv",
+            hint=_LABEL_COLUMNS[task],
         )
     return frames[frames["case_id"].isin(cases)].reset_index(drop=True)
 
 
-def label_hashes(home: Workspace, frames: pd.DataFrame) -> dict[str, str]:
-    folder = home.labels(TASK)
-    labelled = sorted(set(frames["frame_id"]) & labelled_frames(home, TASK))
-    sidecars = {frame: (folder / f"{frame}.sidecar.json").read_text() for frame in labelled}
-    return {frame: LabelSidecar.from_json(text).label_sha256 for frame, text in sidecars.items()}
+def label_hashes(home: Workspace, task: Task, frames: pd.DataFrame) -> dict[str, str]:
+    """Frame, or case of a classification, → hash of its expert label."""
+    folder = home.labels(task)
+    labelled = sorted((set(frames["frame_id"]) | set(frames["case_id"])) & labelled_frames(home, task))
+    sidecars = {name: (folder / f"{name}.sidecar.json").read_text() for name in labelled}
+    return {name: LabelSidecar.from_json(text).label_sha256 for name, text in sidecars.items()}
 
 
-def left_out(home: Workspace, data: ExternalData) -> list[dict[str, str]]:
+def left_out(home: Workspace, task: Task, data: ExternalData) -> list[dict[str, str]]:
     """``what`` and ``reason`` of each file, frame and label of the data that ingest or prepare quarantined."""
-    ingested = home.ingested(TASK)
-    table = ingested / "frames.parquet"
-    batches = pd.read_parquet(table).set_index("frame_id")["batch"].to_dict() if table.is_file() else {}
+    ingested = home.ingested(task)
+    path = ingested / "frames.parquet"
+    table = (
+        pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=["frame_id", "case_id", "batch"])
+    )
+    batches = {
+        name: batch
+        for key in ("case_id", "frame_id")
+        for name, batch in zip(table[key], table["batch"], strict=True)
+    }
     files = [{**item, "what": f"scan {item['source']}"} for item in _items(ingested)]
     frames = [
         {**item, "what": f"{item['what']} {item['frame_id']}", "batch": batches.get(item["frame_id"], "")}
-        for item in _items(home.prepared(TASK))
+        for item in _items(home.prepared(task))
     ]
     return [
         {"what": item["what"], "reason": item["reason"]}
@@ -128,11 +140,11 @@ def _items(folder: Path) -> list[dict[str, str]]:
     return items
 
 
-def whether_it_may_train(home: Workspace, data: ExternalData, frames: pd.DataFrame) -> str:
+def whether_it_may_train(home: Workspace, task: Task, data: ExternalData, frames: pd.DataFrame) -> str:
     """A batch of the workspace is split like any other."""
     if data.source is not None:
         return "These scans are in no batch of this workspace: nothing will train on them."
-    path, patients = home.split(TASK), set(frames["patient_id"])
+    path, patients = home.split(task), set(frames["patient_id"])
     frozen = set(Split.from_json(path.read_text()).patients("test")) if path.is_file() else set()
     teaching = patients - frozen
     if not teaching:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from components.adapters.whole_file import write_whole
 from components.cohort.pseudonym import key_fingerprint
+from components.cohort.task import TASKS, Task
 from components.errors import StateError
 from pipelines.batch_list import BatchList, Source, read_batches, record_source, write_batches
 from pipelines.batch_source import hashes, open_source, source_at
@@ -25,7 +26,7 @@ _SCRATCH = "external-"
 
 @contextmanager
 def prepared_beside(
-    workspace: Workspace, source: Path, cases: Path | None
+    workspace: Workspace, task: Task, source: Path, cases: Path | None
 ) -> Iterator[tuple[Workspace, str]]:
     """A workspace with the prepared frames and expert labels of ``source``, and the hash of all that it read.
 
@@ -42,16 +43,16 @@ def prepared_beside(
         beside = Workspace(root=Path(scratch), state=Path(scratch) / ".ctloop")
         beside.params.parent.mkdir()
         shutil.copyfile(workspace.params, beside.params)
-        digest = _list(workspace, beside, place)
-        ingest(beside, "segmentation")
+        digest = _list(workspace, beside, task, place)
+        ingest(beside, task)
         record_quarantined(
             workspace, quarantined_paths(beside)
         )  # for the owner, who knows only pseudonyms else
-        prepare(beside, "segmentation")
+        prepare(beside, task)
         yield beside, digest
 
 
-def _list(workspace: Workspace, beside: Workspace, place: Source) -> str:
+def _list(workspace: Workspace, beside: Workspace, task: Task, place: Source) -> str:
     """What `ctloop add` does for a batch, in the scratch place."""
     listed = read_batches(workspace)
     key = pseudonym_key(workspace, may_create=not listed.pseudonym_key)
@@ -59,18 +60,14 @@ def _list(workspace: Workspace, beside: Workspace, place: Source) -> str:
     write_whole(beside.pseudonym_key, key.decode() + "\n", mode=0o600)
     files = open_source(place, finding_names(beside))
     sha256 = hashes(place.root)
-    names = files.batch_names("segmentation", "external")
-    batches = tuple(files.batch("segmentation", name, sha256) for name in names)
+    names = files.batch_names(task, "external")
+    batches = tuple(files.batch(task, name, sha256) for name in names)
     if not batches:
-        raise StateError(
-            expected="scans for segmentation", got="none", hint="another folder, or its cases.csv"
-        )
+        raise StateError(expected=f"scans for {task}", got="none", hint="another folder, or its cases.csv")
     for batch in batches:
-        record_source(beside, "segmentation", batch.name, place)
+        record_source(beside, task, batch.name, place)
     write_batches(
         beside,
-        BatchList(
-            pseudonym_key=key_fingerprint(key), batches={"segmentation": batches, "classification": ()}
-        ),
+        BatchList(pseudonym_key=key_fingerprint(key), batches=dict.fromkeys(TASKS, ()) | {task: batches}),
     )
     return files.digest(sha256)

@@ -35,6 +35,7 @@ def judge_segmentation(
         expert,
         params.intervals,
         surface_tolerance_mm=params.surface_tolerance_mm,
+        min_subgroup_patients=params.min_subgroup_patients,
         on_prediction=kept.keep,
         progress=bar(title),
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from components.models.prediction import FRAME_ERRORS
+from components.operations.drops import structure_drops
 from components.operations.evaluate_segmentation import MEAN
-from components.operations.evaluation import Evaluation
+from components.operations.evaluation import Evaluation, IntervalParams
 from components.operations.segmentation_frames import DICE
 from components.volume.volume import LabelMap, Volume
 from pipelines.figures.canvas import on_both_papers
@@ -35,6 +36,8 @@ class JudgedModel:
         load, expert, predicted: frame_id → volume, and label maps or ``None``, on one grid.
     """
 
+    headline: ClassVar[tuple[str, str, str]] = ("dice", MEAN, "mean Dice")
+
     evaluation: Evaluation
     structures: tuple[str, ...]
     load: Callable[[str], Volume]
@@ -47,35 +50,38 @@ class JudgedModel:
         table = self.evaluation.frames
         return table[~table["failed"]]
 
+    def drops(self, held_out: pd.DataFrame, params: IntervalParams) -> list[dict[str, Any]]:
+        """See ``structure_drops``; ``held_out`` is of the package."""
+        return structure_drops(held_out, self.evaluation.per_patient, self.structures, params)
 
-def write_segmentation_report(
-    folder: Path, judged: JudgedModel, *, heading: str, eyebrow: str, level: float, external: Any = None
-) -> None:
-    """Write ``index.html``, ``cine-RANK.webp`` and ``cine-RANK.png`` (its still) into ``folder``.
+    def write_report(
+        self, folder: Path, *, heading: str, eyebrow: str, params: IntervalParams, external: Any = None
+    ) -> None:
+        """Write ``index.html``, ``cine-RANK.webp`` and ``cine-RANK.png`` (its still) into ``folder``.
 
-    Args:
-        heading, eyebrow: of the page.
-        level: of the intervals.
-        external: JSON-able facts of an external test, see ``pipelines.external_test``, or ``None``.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    cines = list(_cines(judged))
-    for rank, _, cine in cines:
-        (folder / f"cine-{rank}.webp").write_bytes(cine.animation)
-        (folder / f"cine-{rank}.png").write_bytes(cine.still)
-    page = render(
-        "segmentation.html",
-        heading=heading,
-        eyebrow=eyebrow,
-        level=level,
-        metrics=judged.evaluation.metrics,
-        structures=list(judged.structures),
-        cines=cines,
-        pictures=_pictures(judged),
-        failed=_failed(judged),
-        external=external,
-    )
-    (folder / "index.html").write_text(page)
+        Args:
+            heading, eyebrow: of the page.
+            params: of the intervals.
+            external: JSON-able facts of an external test, see ``pipelines.external_test``, or ``None``.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        cines = list(_cines(self))
+        for rank, _, cine in cines:
+            (folder / f"cine-{rank}.webp").write_bytes(cine.animation)
+            (folder / f"cine-{rank}.png").write_bytes(cine.still)
+        page = render(
+            "segmentation.html",
+            heading=heading,
+            eyebrow=eyebrow,
+            level=params.level,
+            metrics=self.evaluation.metrics,
+            structures=list(self.structures),
+            cines=cines,
+            pictures=_pictures(self),
+            failed=_failed(self),
+            external=external,
+        )
+        (folder / "index.html").write_text(page)
 
 
 def judged_overlays(judged: JudgedModel) -> Iterator[Overlay]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, stats
 
 from components.metrics.weighting import Array, known, ratio
 
@@ -22,18 +22,32 @@ def ece(truth: Array, probability: Array, weight: Array | None = None, *, bins: 
     A binary finding: in each bin, the share of positives against the mean probability.
     """
     truth, weight = known(truth, weight)
-    in_bin = _bin_of(probability, bins)[:, None] == np.arange(bins)
+    in_bin = bin_of(probability, bins)[:, None] == np.arange(bins)
     gap = (np.asarray(probability) - truth)[:, None] * in_bin
     return ratio(np.abs(weight @ gap).sum(axis=-1), weight.sum(axis=-1))
 
 
-def reliability(truth: Array, probability: Array, *, bins: int = 10) -> tuple[Array, Array, Array]:
-    """(mean probability, share of positives, samples) of each bin ``(bins,)``; NaN in empty bins."""
-    truth, weight = known(truth, None)
-    in_bin = (_bin_of(probability, bins)[:, None] == np.arange(bins)).astype(np.float64)
+def reliability(
+    truth: Array, probability: Array, weight: Array | None = None, *, bins: int = 10
+) -> tuple[Array, Array, Array]:
+    """(mean probability, share of positives, weight) of each bin ``(..., bins)``; NaN in empty bins."""
+    truth, weight = known(truth, weight)
+    in_bin = (bin_of(probability, bins)[:, None] == np.arange(bins)).astype(np.float64)
     count = weight @ in_bin
     said = ratio((weight * np.asarray(probability)) @ in_bin, count)
     return said, ratio((weight * truth) @ in_bin, count), count
+
+
+def wilson_interval(share: Array, count: Array, *, level: float = 0.95) -> tuple[Array, Array]:
+    """(low, high) of a share of ``count`` independent samples (Wilson 1927); NaN where there is none.
+
+    ``count`` may be a sum of weights.
+    """
+    z = float(stats.norm.ppf(0.5 + level / 2.0))
+    count = np.where(count > 0, count, np.nan)
+    centre = (share + z**2 / (2.0 * count)) / (1.0 + z**2 / count)
+    half = z * np.sqrt(share * (1.0 - share) / count + z**2 / (4.0 * count**2)) / (1.0 + z**2 / count)
+    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
 def temper(probability: Array, temperature: float) -> Array:
@@ -60,5 +74,6 @@ def fit_temperature(truth: Array, probability: Array, *, bounds: tuple[float, fl
     return float(np.exp(found.x))
 
 
-def _bin_of(probability: Array, bins: int) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+def bin_of(probability: Array, bins: int) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+    """The equal-width bin of each probability, 0 … bins - 1."""
     return np.clip((np.asarray(probability) * bins).astype(np.intp), 0, bins - 1)

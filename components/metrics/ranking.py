@@ -39,9 +39,13 @@ def average_precision(truth: Array, probability: Array, weight: Array | None = N
     return ratio((gained * precision).sum(axis=-1), hit[..., -1])
 
 
-def roc_curve(truth: Array, probability: Array) -> tuple[Array, Array]:
-    """(false positive rate, true positive rate) from (0, 0) to (1, 1), one point per distinct threshold."""
-    truth, weight = known(truth, None)
+def roc_curve(truth: Array, probability: Array, weight: Array | None = None) -> tuple[Array, Array]:
+    """(false positive rate, true positive rate) from (0, 0) to (1, 1), one point per distinct threshold.
+
+    Args:
+        weight: ``(n,)``.
+    """
+    truth, weight = known(truth, weight)
     order = np.argsort(-np.asarray(probability), kind="stable")
     _, last = _tie_bounds(np.asarray(probability)[order])
     ends = np.unique(last) - 1

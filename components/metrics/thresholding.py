@@ -17,9 +17,28 @@ def f1(truth: Array, probability: Array, threshold: float, weight: Array | None 
     NaN when nothing is positive and nothing is called so.
     """
     truth, weight = known(truth, weight)
-    called = (np.asarray(probability) >= threshold).astype(np.float64)
-    true_positive = weight @ (called * truth)
-    return ratio(2.0 * true_positive, weight @ called + weight @ truth)
+    called = _called(probability, threshold)
+    return ratio(2.0 * (weight @ (called * truth)), weight @ called + weight @ truth)
+
+
+def accuracy(truth: Array, probability: Array, threshold: float, weight: Array | None = None) -> Array:
+    """Share of the samples that are called right; of a rare finding it is high for a model that never calls."""
+    truth, weight = known(truth, weight)
+    right = (_called(probability, threshold) == truth).astype(np.float64)
+    return ratio(weight @ right, weight.sum(axis=-1))
+
+
+def sensitivity(truth: Array, probability: Array, threshold: float, weight: Array | None = None) -> Array:
+    """TP / (TP + FN), the recall; NaN without a positive sample."""
+    truth, weight = known(truth, weight)
+    return ratio(weight @ (_called(probability, threshold) * truth), weight @ truth)
+
+
+def specificity(truth: Array, probability: Array, threshold: float, weight: Array | None = None) -> Array:
+    """TN / (TN + FP); NaN without a negative sample."""
+    truth, weight = known(truth, weight)
+    rejected = 1.0 - _called(probability, threshold)
+    return ratio(weight @ (rejected * (1.0 - truth)), weight @ (1.0 - truth))
 
 
 def chosen_threshold(
@@ -47,6 +66,10 @@ def chosen_threshold(
         return float(cuts[reached].max())  # the lowest cut calls all of them
     reached = (~called[:, truth == 0]).mean(axis=1) >= target - 1e-12
     return float(cuts[reached].min())  # the highest calls none
+
+
+def _called(probability: Array, threshold: float) -> Array:
+    return (np.asarray(probability) >= threshold).astype(np.float64)
 
 
 def _cuts(probability: Array) -> Array:

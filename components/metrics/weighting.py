@@ -11,6 +11,7 @@ and returns an array of the weight's leading shape ``(...)``; NaN where it is un
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -38,3 +39,19 @@ def weighted_mean(values: Array, weight: Array | None = None) -> Array:
     """Mean of ``values`` ``(n,)`` over their finite entries."""
     clean, weight = known(values, weight)
     return ratio(weight @ clean, weight.sum(axis=-1))
+
+
+def patient_share(patients: Sequence[str], truth: Array) -> Array:
+    """``(n, …)`` as ``truth``: 1 / number of the patient's samples with a known truth, 0 where it is unknown.
+
+    As a weight, it lets a patient with many reconstructions count as much as one with a single scan.
+
+    Args:
+        patients: ``(n,)`` the patient of each sample.
+        truth: ``(n,)`` or ``(n, findings)``; NaN = unknown.
+    """
+    names, index = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    sure = (~np.isnan(truth)).astype(np.float64)
+    counts = np.zeros((len(names), *sure.shape[1:]))
+    np.add.at(counts, index, sure)
+    return sure / np.maximum(counts[index], 1.0)

@@ -22,19 +22,26 @@ Item = tuple[Tensor, Tensor, Tensor, Tensor]
 class ScanDataset(Dataset[Item]):
     """``[number]`` → image ``(z, y, x)``, valid tokens ``(t,)``, findings ``(l,)`` with NaN, weight ``()``.
 
-    Item ``number`` is the scan at ``number % length`` of the order that its epoch ``number // length`` draws.
+    Item ``number`` is of the patient at ``number % length`` of the order that its epoch ``number // length`` draws.
+    An epoch shows one scan of each patient, of several (reconstructions of one scan, say) a drawn one: so each patient
+    weighs the same, in batches of any size.
     """
 
     def __init__(self, scans: Sequence[LabeledScan], plan: ClassificationPlan) -> None:
-        self.scans, self.plan = sorted(scans, key=lambda scan: scan.case_id), plan
+        self.plan = plan
+        patients: dict[str, list[LabeledScan]] = {}
+        for scan in sorted(scans, key=lambda scan: scan.case_id):
+            patients.setdefault(scan.patient_id, []).append(scan)
+        self.patients = tuple(patients.values())
 
     def __len__(self) -> int:
-        return len(self.scans)
+        return len(self.patients)
 
     def __getitem__(self, number: int) -> Item:
         epoch, position = divmod(number, len(self))
         order = np.random.default_rng([self.plan.seed, epoch]).permutation(len(self))
-        scan = self.scans[order[position]]
+        scans = self.patients[order[position]]
+        scan = scans[np.random.default_rng([self.plan.seed, 2, number]).integers(len(scans))]
         generator = np.random.default_rng([self.plan.seed, 1, number])
         cropped, real = centre_crop(scan.read_hu(), self.plan.shape, AIR_HU)
         change = draw_spatial(self.plan.augmentation, self.plan.shape, generator)

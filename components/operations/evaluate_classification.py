@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from components.metrics.calibration import brier, ece
-from components.metrics.macro import FindingMetric, mean_over_findings
-from components.metrics.ranking import auroc, average_precision
-from components.metrics.thresholding import f1
-from components.metrics.weighting import Array
 from components.models.prediction import FramePrediction, Predictor
-from components.operations.evaluation import Evaluation, IntervalParams, interval_of
+from components.operations.evaluation import Evaluation, IntervalParams
+from components.operations.finding_scores import (
+    MACRO,
+    PROBABILITY,
+    TRUTH,
+    FindingScores,
+    finding_metrics,
+)
 from components.operations.scoring import score_cases
+from components.operations.subgroups import Measure, subgroups
 from components.volume.volume import Volume
 
-TRUTH, PROBABILITY = "truth_", "probability_"
+_IDENTITY = ["frame_id", "case_id", "patient_id", "batch"]
+# of a subgroup: those that do not follow how many of its patients have a finding
+SUBGROUP_METRICS = ("auroc", "sensitivity", "specificity", "ece")
 
 
 def evaluate_classification(
@@ -29,15 +33,22 @@ def evaluate_classification(
     thresholds: Mapping[str, float],
     params: IntervalParams,
     *,
+    temperature: Mapping[str, float] | None = None,
+    min_subgroup_patients: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Predict each scan once; judge those with an expert's findings, score all.
+
+    A finding with fewer than two patients with it, or without it, judges nobody: it is named, with their numbers,
+    in ``metrics["findings_not_judged"]``.
 
     Args:
         frames: the held-out rows of frames.parquet.
         load: frame_id → volume.
         truth: indexed by case_id, one float column per finding, NaN = unknown.
         thresholds: finding → probability from which it is called.
+        temperature: finding → what the predictor's calibration divides its logit by, to show what that changes.
+        min_subgroup_patients: a smaller subgroup is named and not judged.
     """
     said: dict[str, Mapping[str, float]] = {}
     failed: list[str] = []
@@ -51,78 +62,36 @@ def evaluate_classification(
     reference = score_cases(predictor, frames, load, on_prediction=see, on_error=fail, progress=progress)
     findings = [name for name in predictor.label_names if name in truth.columns]
     table = _case_table(said, frames, truth, findings)
+    scores = FindingScores.of(table, findings, thresholds)
+    judged, counts = scores.judged(), scores.counts()
+    measure = _subgroup_measure(findings, thresholds, params)
     metrics = {
         "labels": "expert",
         "patients": int(table["patient_id"].nunique()),
         "cases": len(table),
         "frames_failed": len(failed),
-        **finding_metrics(table, findings, thresholds, params),
+        "findings": {name: counts[name] for name in judged.findings},
+        "findings_not_judged": {name: counts[name] for name in findings if name not in judged.findings},
+        "findings_unknown_to_model": _unknown(truth, table, predictor.label_names),
+        **finding_metrics(judged, params),
+        "before_temperature": finding_metrics(judged.before(temperature or {}), params, ("brier", "ece")),
+        "subgroups": subgroups(table, frames, measure, min_patients=min_subgroup_patients),
     }
-    return Evaluation(metrics=metrics, per_patient=table, frames=table, reference=reference)
-
-
-def finding_metrics(
-    table: pd.DataFrame, findings: Sequence[str], thresholds: Mapping[str, float], params: IntervalParams
-) -> dict[str, Any]:
-    """Each metric per finding and as ``macro``, the mean over the findings for which it is defined."""
-    truth, probability = truth_of(table, findings), probability_of(table, findings)
-    patients = table["patient_id"].tolist()
-    result: dict[str, Any] = {}
-    ranking: dict[str, FindingMetric] = {
-        "auroc": auroc,
-        "average_precision": average_precision,
-        "brier": brier,
-        "ece": ece,
-    }
-    for name, metric in ranking.items():
-        by_finding = dict.fromkeys(findings, metric)
-        result[name] = _intervals(by_finding, truth, probability, patients, params)
-    result["f1"] = _intervals(
-        {finding: _f1_at(thresholds.get(finding, 0.5)) for finding in findings},
-        truth,
-        probability,
-        patients,
-        params,
+    return Evaluation(
+        metrics=metrics, per_patient=table, frames=_frame_table(frames, table, failed), reference=reference
     )
-    return result
 
 
-def truth_of(table: pd.DataFrame, findings: Sequence[str]) -> Array:
-    """``(cases, findings)``; NaN = unknown."""
-    return np.asarray(table[[f"{TRUTH}{name}" for name in findings]], dtype=np.float64)
+def _subgroup_measure(
+    findings: Sequence[str], thresholds: Mapping[str, float], params: IntervalParams
+) -> Measure:
+    def measure(rows: pd.DataFrame) -> dict[str, Any]:
+        """Over the findings that can be judged in this very group."""
+        scores = FindingScores.of(rows, findings, thresholds).judged()
+        metrics = finding_metrics(scores, params, SUBGROUP_METRICS, means_only=True)
+        return {"findings": len(scores.findings), **{name: metrics[name].get(MACRO) for name in metrics}}
 
-
-def probability_of(table: pd.DataFrame, findings: Sequence[str]) -> Array:
-    """``(cases, findings)``."""
-    return np.asarray(table[[f"{PROBABILITY}{name}" for name in findings]], dtype=np.float64)
-
-
-def _intervals(
-    metrics: Mapping[str, FindingMetric],
-    truth: Array,
-    probability: Array,
-    patients: Sequence[str],
-    params: IntervalParams,
-) -> dict[str, Any]:
-    def column(k: int, metric: FindingMetric) -> Callable[[Array], Array]:
-        return lambda weight: metric(truth[:, k], probability[:, k], weight)
-
-    statistics = [column(k, metric) for k, metric in enumerate(metrics.values())]
-    result = {
-        name: interval_of(patients, statistic, params)
-        for name, statistic in zip(metrics, statistics, strict=True)
-    }
-    if not statistics:
-        return result
-
-    def mean(weight: Array) -> Array:
-        return mean_over_findings(np.stack([statistic(weight) for statistic in statistics], axis=-1))
-
-    return {"macro": interval_of(patients, mean, params), **result}
-
-
-def _f1_at(threshold: float) -> FindingMetric:
-    return lambda truth, probability, weight: f1(truth, probability, threshold, weight)
+    return measure
 
 
 def _case_table(
@@ -136,10 +105,22 @@ def _case_table(
         probabilities, case = said.get(str(frame["frame_id"])), frame["case_id"]
         if probabilities is None or case not in truth.index:
             continue
-        row = {key: frame[key] for key in ("frame_id", "case_id", "patient_id", "batch")}
+        row = {key: frame[key] for key in _IDENTITY}
         row |= {f"{TRUTH}{name}": float(truth.loc[case, name]) for name in findings}
         row |= {f"{PROBABILITY}{name}": float(probabilities[name]) for name in findings}
         rows.append(row)
-    columns = ["frame_id", "case_id", "patient_id", "batch"]
-    columns += [f"{prefix}{name}" for prefix in (TRUTH, PROBABILITY) for name in findings]
-    return pd.DataFrame(rows, columns=columns)
+    columns = [f"{prefix}{name}" for prefix in (TRUTH, PROBABILITY) for name in findings]
+    return pd.DataFrame(rows, columns=[*_IDENTITY, *columns])
+
+
+def _frame_table(frames: pd.DataFrame, judged: pd.DataFrame, failed: Sequence[str]) -> pd.DataFrame:
+    table = frames[_IDENTITY].sort_values("frame_id", ignore_index=True)
+    return table.assign(
+        judged=table["frame_id"].isin(judged["frame_id"]), failed=table["frame_id"].isin(list(failed))
+    )
+
+
+def _unknown(truth: pd.DataFrame, judged: pd.DataFrame, label_names: Sequence[str]) -> list[str]:
+    """Findings that experts name in these cases and the model does not know."""
+    known = truth[truth.index.isin(judged["case_id"])].notna().any(axis=0)
+    return sorted(str(name) for name in known[known].index if name not in label_names)

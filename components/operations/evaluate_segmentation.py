@@ -35,7 +35,7 @@ from components.operations.segmentation_frames import (
     FrameJudge,
     tolerance_of,
 )
-from components.operations.subgroups import subgroups
+from components.operations.subgroups import patient_means, subgroups
 from components.volume.volume import LabelMap, Volume
 
 MEAN = "mean"
@@ -59,6 +59,7 @@ CYCLE_METRICS: Mapping[str, str] = {
     "myocardium_variation": MYOCARDIUM,
 }
 _WITH_MEAN = (DICE, SURFACE_DICE, HD95, RELATIVE_ERROR)
+_SUBGROUP_MEASURES = {name: f"{FRAME_METRICS[name]}{MEAN}" for name in ("dice", "surface_dice", "hd95_mm")}
 
 
 def evaluate_segmentation(
@@ -70,6 +71,7 @@ def evaluate_segmentation(
     *,
     cavity: str = "left_ventricle",
     surface_tolerance_mm: Mapping[str, float] = SURFACE_TOLERANCE_MM,
+    min_subgroup_patients: int = 2,
     on_prediction: Callable[[str, FramePrediction], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -84,6 +86,7 @@ def evaluate_segmentation(
         load, expert: frame_id → volume, and label map on the same grid or ``None``.
         cavity: the structure whose ejection fraction is compared.
         surface_tolerance_mm: structure (or ``*``, every other) → tolerance of the surface Dice.
+        min_subgroup_patients: a smaller subgroup is named and not judged.
         on_prediction: sees each frame's prediction too, to keep its label map for pictures.
     """
     for name in predictor.label_names:
@@ -111,7 +114,12 @@ def evaluate_segmentation(
         **_intervals(per_patient, {**FRAME_METRICS, "consecutive_dice": CONSECUTIVE}, params),
         "ejection_fraction_error": _ejection_error(per_patient, params),
         "temporal": _temporal(cycles, params),
-        "subgroups": _subgroups(table, frames, params),
+        "subgroups": subgroups(
+            table[table["judged"]],
+            frames,
+            patient_means(_SUBGROUP_MEASURES, params),
+            min_patients=min_subgroup_patients,
+        ),
     }
     return Evaluation(metrics=metrics, per_patient=per_patient, frames=table, reference=reference)
 
@@ -201,11 +209,6 @@ def _temporal(cycles: pd.DataFrame, params: IntervalParams) -> dict[str, Any]:
         "cycles_without_even_phases": int(cycles["gaps"].isna().sum()),
         **_intervals(by_patient, CYCLE_METRICS, params),
     }
-
-
-def _subgroups(table: pd.DataFrame, frames: pd.DataFrame, params: IntervalParams) -> list[dict[str, Any]]:
-    measures = {name: f"{prefix}{MEAN}" for name, prefix in FRAME_METRICS.items() if prefix in _WITH_MEAN[:3]}
-    return subgroups(table[table["judged"]], frames, measures, params)
 
 
 def _mean_first(table: pd.DataFrame, prefix: str) -> list[str]:

@@ -1,31 +1,13 @@
-"""Judge a registered version on another site or species: whether it saw these patients, and how much it loses.
-
-Nothing here trains or chooses: the version is taken as it is.
-"""
+"""Judge a registered version on another site or species: whether it saw these patients."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from components.errors import StateError
-from components.metrics.bootstrap import unpaired_difference
-from components.metrics.weighting import Array
-from components.operations.evaluate_segmentation import MEAN
-from components.operations.evaluation import IntervalParams, mean_interval, rounded
-from components.operations.segmentation_frames import DICE, HD95, RELATIVE_ERROR, SURFACE_DICE
-
-# metric → column prefix, and the sign that makes a loss positive
-_DROPS: Mapping[str, tuple[str, float]] = {
-    "dice": (DICE, 1.0),
-    "surface_dice": (SURFACE_DICE, 1.0),
-    "hd95_mm": (HD95, -1.0),
-    "volume_error_relative": (RELATIVE_ERROR, -1.0),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +36,25 @@ class TrainingRecord:
     scans: pd.DataFrame
 
 
+_OTHER_RECONSTRUCTIONS = LeakCheck(
+    statement="Another reconstruction of a scan that trained it has other voxels: only the pseudonym tells."
+)
+
+
 def leak_checks(
-    frames: pd.DataFrame, label_sha256: Mapping[str, str], pseudonym_key: str, trained: TrainingRecord
+    frames: pd.DataFrame, label_sha256: Mapping[str, str] | None, pseudonym_key: str, trained: TrainingRecord
 ) -> tuple[LeakCheck, ...]:
     """Compare patients by pseudonym, scans by their voxels and labels by theirs.
 
     Args:
         frames: of the external test, rows of frames.parquet.
-        label_sha256: frame → hash of its expert label.
+        label_sha256: frame → hash of its expert label; ``None`` for findings, which many people share.
         pseudonym_key: fingerprint of the key of ``frames``.
     """
     return (
         _by_patient(frames, pseudonym_key, trained),
         _by_voxels(frames, trained),
-        _by_label(label_sha256, trained),
+        _OTHER_RECONSTRUCTIONS if label_sha256 is None else _by_label(label_sha256, trained),
         LeakCheck(statement="What the teacher or starting weights were trained on is not known here."),
     )
 
@@ -85,62 +72,9 @@ def refuse_leaks(version: str, frames: pd.DataFrame, checks: Sequence[LeakCheck]
         )
 
 
-def drops(
-    held_out: pd.DataFrame, external: pd.DataFrame, structures: Sequence[str], params: IntervalParams
-) -> list[dict[str, Any]]:
-    """A row per metric and structure that both tables have: both means and the drop, each with its interval.
-
-    ``mean`` is over the structures that both have, so that a data set with fewer of them compares fairly.
-
-    Args:
-        held_out, external: ``Evaluation.per_patient`` of different patients.
-    """
-    rows = []
-    for metric, (prefix, sign) in _DROPS.items():
-        common = [
-            name for name in structures if _has(held_out, prefix, name) and _has(external, prefix, name)
-        ]
-        for name in (MEAN, *common) if common else ():
-            columns = [f"{prefix}{one}" for one in (common if name == MEAN else [name])]
-            rows.append(
-                {
-                    "metric": metric,
-                    "structure": name,
-                    **_drop(_values(held_out, columns), _values(external, columns), sign, params),
-                }
-            )
-    return rows
-
-
-def _drop(
-    held_out: pd.DataFrame, external: pd.DataFrame, sign: float, params: IntervalParams
-) -> dict[str, Any]:
-    ours, theirs = _array(held_out), _array(external)
-    difference = unpaired_difference(
-        sign * ours, sign * theirs, seed=params.seed, draws=params.draws, level=params.level
-    )
-    return {
-        "held_out": mean_interval(held_out, "value", params),
-        "external": mean_interval(external, "value", params),
-        "drop": rounded(difference),
-    }
-
-
-def _has(table: pd.DataFrame, prefix: str, structure: str) -> bool:
-    return f"{prefix}{structure}" in table and bool(table[f"{prefix}{structure}"].notna().any())
-
-
-def _values(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """``patient_id`` and ``value``, one row per patient for whom it is defined."""
-    values = table[["patient_id"]].assign(value=table[list(columns)].mean(axis=1)).dropna()
-    return values.groupby("patient_id", as_index=False, sort=True).mean()
-
-
-def _array(values: pd.DataFrame) -> Array:
-    return values["value"].to_numpy(np.float64)
-
-
 def _by_patient(frames: pd.DataFrame, pseudonym_key: str, trained: TrainingRecord) -> LeakCheck:
+    if not trained.patients:
+        return LeakCheck(statement="Patients cannot be compared: the package names nobody who trained it.")
     if trained.pseudonym_key and trained.pseudonym_key != pseudonym_key:
         return LeakCheck(
             statement="Patients cannot be compared: the package's pseudonyms were made with another key."

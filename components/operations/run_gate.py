@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from components.cohort.task import Task
-from components.metrics.bootstrap import Statistic, bootstrap_interval, paired_difference
-from components.metrics.macro import macro
-from components.metrics.ranking import auroc
+from components.metrics.bootstrap import Group, bootstrap_interval, paired_difference
 from components.models.prediction import Predictor
 from components.operations.expert_frames import (
     ExpertFrame,
@@ -23,6 +21,7 @@ from components.operations.expert_frames import (
     probabilities_of,
     score_frames,
 )
+from components.operations.finding_scores import MACRO, FindingScores
 from components.registry.gate import GateParams, judge
 from components.registry.ledger import Ledger
 from components.registry.verdict import Verdict, finite
@@ -105,13 +104,17 @@ def _auroc_difference(
     """Challenger - champion with a two-sided interval; reported, not judged."""
     names, truth = findings_truth(frames)
 
-    def statistic(scores: Sequence[FrameScore]) -> Statistic:
+    def macro_auroc(scores: Sequence[FrameScore]) -> Group:
         probability = np.nan_to_num(probabilities_of(names, scores))
-        return lambda weight: macro(auroc, truth, probability, weight)
+        patients = [frame.patient_id for frame in frames]
+        return FindingScores(
+            patients=patients, findings=names, truth_nk=truth, probability_nk=probability, thresholds={}
+        ).group("auroc", MACRO)
 
+    first, second = macro_auroc(ours), macro_auroc(theirs)
     interval = bootstrap_interval(
-        [frame.patient_id for frame in frames],
-        paired_difference(statistic(ours), statistic(theirs)),
+        first.patients,
+        paired_difference(first.statistic, second.statistic),
         seed=params.seed,
         draws=params.draws,
         level=1.0 - 2.0 * params.alpha,

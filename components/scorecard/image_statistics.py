@@ -47,8 +47,13 @@ def body_mask(voxels_hu: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
     return np.stack([ndimage.binary_fill_holes(plane) for plane in objects == largest])
 
 
+def stride(voxels_hu: npt.NDArray[np.int16]) -> int:
+    """How many voxels to step along each axis, so that a large volume is looked at in a moment."""
+    return int(np.ceil((voxels_hu.size / _MAX_VOXELS) ** (1 / 3)))
+
+
 def _thinned(voxels_hu: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    step = int(np.ceil((voxels_hu.size / _MAX_VOXELS) ** (1 / 3)))
+    step = stride(voxels_hu)
     return voxels_hu[::step, ::step, ::step]
 
 

@@ -81,24 +81,28 @@ def external_test(
     alias: Annotated[str | None, typer.Option(help="champion (unless given), challenger or previous")] = None,
     batch: Annotated[str | None, typer.Option(help="a batch that did not train the version")] = None,
     source: Annotated[
-        Path | None, typer.Option(help="instead of a batch: a folder of scans and labels that stays outside")
+        Path | None,
+        typer.Option(
+            help="instead of a batch: a folder of scans, with labels or findings, that stays outside"
+        ),
     ] = None,
     cases: CasesOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a registered version on another site or species, without training on it, and its drop there."""
-    from components.errors import ParameterError
+    """Judge a registered version on another site or species, without training on it, and its drop there.
+
+    Example: `ctloop external-test --task classification --source /data/other-site --cases other-site.csv`
+    """
     from pipelines.composition import MODEL_NAMES
     from pipelines.external_data import ExternalData
     from pipelines.external_test import chosen_version, headline
     from pipelines.external_test import external_test as run
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    if one != "segmentation":
-        raise ParameterError(expected="--task segmentation", got=one, hint="the gate, for classification")
     result = run(
         services.workspace,
+        one,
         chosen_version(services.registry, MODEL_NAMES[one], number=version, alias=alias),
         ExternalData(batch=batch, source=source, cases=cases),
         registry=services.registry,

@@ -14,7 +14,7 @@ from components.operations.evaluation import IntervalParams
 from components.volume.volume import LabelMap
 from pipelines.evaluation_figures import segmentation_figures
 from pipelines.predicted_labels import PredictedLabels
-from pipelines.segmentation_report import JudgedModel, judged_overlays, write_segmentation_report
+from pipelines.segmentation_report import JudgedModel, judged_overlays
 from tests.components.operations.model_fakes import Segmenter, cine_frames, truth_of
 
 PARAMS = IntervalParams(seed=0, draws=50, level=0.95)
@@ -38,7 +38,7 @@ def judged(model: Segmenter, *, patients: int = 4, phases: int = 3, experts: boo
 
 
 def page_of(folder: Path, model: JudgedModel) -> str:
-    write_segmentation_report(folder, model, heading="A <judged> model", eyebrow="test", level=0.95)
+    model.write_report(folder, heading="A <judged> model", eyebrow="test", params=PARAMS)
     return (folder / "index.html").read_text()
 
 

@@ -48,13 +48,15 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
 
 def run(registered: Registered, data: ExternalData) -> dict[str, object]:
     workspace, registry, version = registered
-    return external_test(workspace, version, data, registry=registry, load_predictor=load_predictor)
+    return external_test(
+        workspace, "segmentation", version, data, registry=registry, load_predictor=load_predictor
+    )
 
 
 def test_a_batch_of_the_workspace(registered: Registered) -> None:
     result = run(registered, ExternalData(batch="north"))
     assert (result["patients"], result["held_out_patients"], result["shared_held_out"]) == (2, 2, 2)
-    rows = {(row["metric"], row["structure"]): row for row in result["drop"]}  # type: ignore[attr-defined]
+    rows = {(row["metric"], row["label"]): row for row in result["drop"]}  # type: ignore[attr-defined]
     mean = rows["dice", "mean"]
     gap = mean["held_out"]["value"] - mean["external"]["value"]
     assert mean["drop"]["value"] == pytest.approx(gap, abs=2e-6)

@@ -41,7 +41,7 @@ def test_evaluate_writes_the_same_bytes_again(tmp_path: Path, task: Task) -> Non
     pictures = {name for name in first if name.startswith("figures/")}
     expected = ("dice", "hd95", "overlays", "volume_curves")
     if task == "classification":
-        expected = ("auroc", "brier", "roc_and_calibration")
+        expected = ("auroc", "brier", "roc", "calibration")
     assert {f"figures/{name}.png" for name in expected} <= pictures
     content = json.loads(metrics)
     assert (content["task"], content["patients"], content["frames_failed"]) == (task, 4, 0)

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from components.metrics import bootstrap
 from components.metrics.bootstrap import (
+    Group,
     bootstrap_interval,
     paired_difference,
     patient_weights,
     unpaired_difference,
 )
 from components.metrics.paired import mean_lower_bound
-from components.metrics.weighting import weighted_mean
+from components.metrics.weighting import Array, weighted_mean
 
 
 def test_patients_are_drawn_whole() -> None:
@@ -78,22 +80,61 @@ def test_lower_bound_of_values_without_spread() -> None:
     assert mean_lower_bound(np.array([1.0]), alpha=0.05, seed=0) == -np.inf
 
 
+def mean_of(values: Array, prefix: str = "p") -> Group:
+    return Group(
+        patients=[f"{prefix}{i}" for i in range(values.size)], statistic=lambda w: weighted_mean(values, w)
+    )
+
+
 def test_unpaired_difference_covers_the_normal_interval() -> None:
     generator = np.random.default_rng(0)
     first, second = generator.normal(0.9, 0.05, 200), generator.normal(0.8, 0.1, 100)
-    found = unpaired_difference(first, second, seed=1, draws=8000)
+    found = unpaired_difference(mean_of(first), mean_of(second), seed=1, draws=8000)
     error = np.sqrt(first.var() / 200 + second.var() / 100)
     difference = first.mean() - second.mean()
-    assert (found.value, found.patients) == (difference, 300)
+    assert found.value == pytest.approx(difference)
+    assert found.patients == 300
     assert found.low == pytest.approx(difference - 1.96 * error, abs=0.1 * error)
     assert found.high == pytest.approx(difference + 1.96 * error, abs=0.1 * error)
 
 
+def test_groups_are_drawn_apart_even_with_equal_names() -> None:
+    """Drawn together, the difference of a group and itself would have no spread."""
+    group = mean_of(np.random.default_rng(0).normal(size=20))
+    found = unpaired_difference(group, group, seed=1)
+    assert found.value == 0.0
+    assert found.low < -0.1 < 0.1 < found.high
+
+
 def test_unpaired_difference_of_single_patients_has_no_interval() -> None:
-    found = unpaired_difference(np.array([0.9]), np.array([0.5, 0.7]), seed=1)
+    found = unpaired_difference(mean_of(np.array([0.9])), mean_of(np.array([0.5, 0.7])), seed=1)
     assert found.value == pytest.approx(0.3)
     assert np.isnan(found.low)
-    assert np.isnan(unpaired_difference(np.empty(0), np.array([0.5]), seed=1).value)
+    assert np.isnan(unpaired_difference(mean_of(np.empty(0)), mean_of(np.array([0.5])), seed=1).value)
+
+
+def test_draws_in_parts_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = mean_of(np.random.default_rng(0).normal(size=30))
+    whole = bootstrap_interval(group.patients, group.statistic, seed=3, draws=100)
+    for at_a_time in (7 * 30, 1):
+        monkeypatch.setattr(bootstrap, "_WEIGHTS_AT_A_TIME", at_a_time)
+        found = bootstrap_interval(group.patients, group.statistic, seed=3, draws=100)
+        assert (found.value, found.low, found.high) == pytest.approx((whole.value, whole.low, whole.high))
+
+
+def test_a_centred_interval_holds_a_value_that_resampling_inflates() -> None:
+    """|mean| of noise around 0: every draw adds noise of its own."""
+    values = np.random.default_rng(0).normal(size=(40, 25))
+    patients = [str(i) for i in range(40)]
+
+    def size(weight: Array) -> Array:
+        return np.abs(weight @ values / 40).mean(axis=-1)
+
+    plain = bootstrap_interval(patients, size, seed=0)
+    centred = bootstrap_interval(patients, size, seed=0, centred=True)
+    assert plain.value < plain.low
+    assert centred.low < centred.value < centred.high
+    assert centred.high - centred.low == pytest.approx(plain.high - plain.low)
 
 
 def test_draws_are_shared_and_cannot_be_changed() -> None:

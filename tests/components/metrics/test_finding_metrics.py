@@ -6,13 +6,21 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as reference
 
-from components.metrics.calibration import brier, ece, fit_temperature, reliability, temper
-from components.metrics.macro import macro, per_finding
+from components.metrics.calibration import (
+    brier,
+    ece,
+    fit_temperature,
+    reliability,
+    temper,
+    wilson_interval,
+)
+from components.metrics.macro import mean_by_support, mean_over_findings, per_finding
 from components.metrics.ranking import auroc, average_precision, roc_curve
-from components.metrics.thresholding import chosen_threshold, f1
-from components.metrics.weighting import Array
+from components.metrics.thresholding import accuracy, chosen_threshold, f1, sensitivity, specificity
+from components.metrics.weighting import Array, patient_share
 
 FORMS = ("smooth", "tied", "constant")
 
@@ -129,8 +137,91 @@ def test_macro_leaves_out_findings_without_both_classes() -> None:
     columns = np.stack([truth, np.zeros_like(truth), 1 - truth], axis=1)
     said = np.stack([probability, probability, probability], axis=1)
     first, third = auroc(truth, probability), auroc(1 - truth, probability)
-    assert macro(auroc, columns, said) == pytest.approx((first + third) / 2)
+    assert mean_over_findings(per_finding(auroc, columns, said)) == pytest.approx((first + third) / 2)
     assert np.isnan(per_finding(auroc, columns, said)[1])
     weight = np.ones((3, 120))
-    assert macro(auroc, columns, said, weight).shape == (3,)
-    assert np.isnan(macro(auroc, columns[:, 1:2], said[:, 1:2]))
+    assert mean_over_findings(per_finding(auroc, columns, said, weight)).shape == (3,)
+    assert np.isnan(mean_over_findings(per_finding(auroc, columns[:, 1:2], said[:, 1:2])))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("threshold", [0.3, 0.4, 0.6])
+def test_decisions_against_scikit_learn_with_weights(form: str, threshold: float) -> None:
+    truth, probability = sample(form)
+    called, weight = probability >= threshold, np.random.default_rng(5).uniform(0.1, 2.0, truth.size)
+    for metric, expected in (
+        (accuracy, reference.accuracy_score(truth, called, sample_weight=weight)),
+        (sensitivity, reference.recall_score(truth, called, sample_weight=weight)),
+        (specificity, reference.recall_score(truth, called, sample_weight=weight, pos_label=0)),
+        (f1, reference.f1_score(truth, called, sample_weight=weight, zero_division=0)),
+    ):
+        assert metric(truth, probability, threshold, weight) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", [accuracy, sensitivity, specificity])
+def test_decisions_leave_unknown_truths_out_and_take_many_weights(metric: Callable[..., Array]) -> None:
+    truth, probability = sample("smooth", n=40)
+    masked = np.where(np.arange(40) % 3 == 0, np.nan, truth)
+    sure = ~np.isnan(masked)
+    weight = np.random.default_rng(0).integers(0, 3, size=(2, 4, 40)).astype(np.float64)
+    together = metric(masked, probability, 0.5, weight)
+    assert together.shape == (2, 4)
+    assert together[1, 2] == pytest.approx(metric(truth[sure], probability[sure], 0.5, weight[1, 2][sure]))
+    assert np.isnan(metric(np.full(3, np.nan), np.array([0.1, 0.5, 0.9]), 0.5))
+
+
+def test_without_the_class_there_is_no_sensitivity_or_specificity() -> None:
+    said = np.array([0.2, 0.9])
+    assert np.isnan(sensitivity(np.zeros(2), said, 0.5))
+    assert np.isnan(specificity(np.ones(2), said, 0.5))
+    assert (specificity(np.zeros(2), said, 0.5), sensitivity(np.ones(2), said, 0.5)) == (0.5, 0.5)
+    assert accuracy(np.zeros(2), said, 0.2) == 0.0  # a threshold itself is called
+
+
+def test_weighted_f1_against_scikit_learn() -> None:
+    truth = np.stack([sample("smooth", seed=seed)[0] for seed in range(4)], axis=1)
+    truth[:, 3] = 0.0
+    said = np.stack([sample("smooth", seed=seed)[1] for seed in range(4)], axis=1)
+    weight = np.random.default_rng(6).uniform(0.1, 2.0, len(truth))
+    values = np.array([f1(truth[:, k], said[:, k], 0.5, weight) for k in range(4)])
+    expected = reference.f1_score(
+        truth, said >= 0.5, average="weighted", sample_weight=weight, zero_division=0
+    )
+    assert mean_by_support(values, weight @ truth) == pytest.approx(expected)
+    assert np.isnan(mean_by_support(values, np.zeros(4)))
+
+
+def test_a_patient_with_many_scans_counts_once() -> None:
+    truth = np.array([1.0, 1.0, 0.0, np.nan, 0.0])
+    share = patient_share(["a", "a", "b", "a", "c"], truth)
+    assert share.tolist() == [0.5, 0.5, 1.0, 0.0, 1.0]
+    both = patient_share(["a", "a", "b"], np.array([[1.0, np.nan], [1.0, 0.0], [np.nan, np.nan]]))
+    assert both.tolist() == [[0.5, 0.0], [0.5, 1.0], [0.0, 0.0]]
+    said = np.array([0.9, 0.1, 0.1, 0.5, 0.9])
+    # of patient a one half is called, of b nothing, c wrongly
+    assert sensitivity(truth, said, 0.5, share) == 0.5
+    assert accuracy(truth, said, 0.5, share) == pytest.approx((0.5 + 1.0 + 0.0) / 3)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize(("hits", "n"), [(0, 5), (3, 5), (5, 5), (40, 111)])
+def test_wilson_interval_against_scipy(level: float, hits: int, n: int) -> None:
+    low, high = wilson_interval(np.array([hits / n]), np.array([float(n)]), level=level)
+    expected = stats.binomtest(hits, n).proportion_ci(confidence_level=level, method="wilson")
+    assert (low[0], high[0]) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_wilson_interval_of_nobody_is_unknown() -> None:
+    low, high = wilson_interval(np.array([np.nan, 0.5]), np.array([0.0, 2.0]))
+    assert np.isnan([low[0], high[0]]).all()
+    assert 0.0 < low[1] < 0.5 < high[1] < 1.0
+
+
+def test_reliability_with_weights_is_that_of_repeated_samples() -> None:
+    truth, probability = sample("smooth", n=50)
+    weight = np.random.default_rng(7).integers(0, 3, size=50)
+    ours = reliability(truth, probability, weight.astype(np.float64))
+    for found, expected in zip(
+        ours, reliability(np.repeat(truth, weight), np.repeat(probability, weight)), strict=True
+    ):
+        assert found == pytest.approx(expected, nan_ok=True)

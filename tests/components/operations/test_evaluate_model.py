@@ -3,18 +3,24 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn import metrics as reference
 
+from components.errors import InputError
 from components.metrics.overlap import dice_per_structure
+from components.models.prediction import FramePrediction
 from components.operations.calibrate import calibrate
 from components.operations.evaluate_classification import evaluate_classification
 from components.operations.evaluate_segmentation import evaluate_segmentation
 from components.operations.evaluation import IntervalParams
+from components.volume.volume import Volume
 from tests.components.operations.model_fakes import (
     Classifier,
     Segmenter,
     chest_frames,
     cine_frames,
+    prediction,
     truth_of,
 )
 
@@ -79,12 +85,120 @@ def test_a_classifier_that_knows_one_finding() -> None:
     model = Classifier(odd=0.8, even=0.1)
     result = evaluate_classification(model, frames, load, truth, {"emphysema": 0.5}, PARAMS)
     assert result.metrics["auroc"]["emphysema"]["value"] == 1.0
-    assert result.metrics["auroc"]["atelectasis"]["value"] is None
+    assert result.metrics["auroc"].keys() == {"macro", "emphysema"}
+    assert result.metrics["findings_not_judged"] == {"atelectasis": {"positives": 0, "negatives": 0}}
+    assert result.metrics["findings"] == {"emphysema": {"positives": 10, "negatives": 10}}
     assert result.metrics["auroc"]["macro"]["value"] == 1.0
     assert result.metrics["brier"]["emphysema"]["value"] == pytest.approx((0.2**2 + 0.1**2) / 2)
     assert result.metrics["f1"]["emphysema"]["value"] == 1.0
     assert result.metrics["cases"] == len(result.reference) == 20
     json.dumps(result.metrics, allow_nan=False)
+
+
+def test_reconstructions_of_one_patient_count_as_one() -> None:
+    """Patient 1 has four scans on which the model fails; without weights they would be half of the positives."""
+    frames, load, truth = chest_frames(10)
+    again = frames[frames["patient_id"] == "p01"]
+    copies = [again.assign(frame_id=f"copy{i}", case_id=f"copy{i}") for i in range(3)]
+    truth = pd.concat([truth, *[truth.loc[["case01"]].set_axis([f"copy{i}"]) for i in range(3)]])
+
+    def read(frame: str) -> Volume:
+        return load("case00" if frame.startswith("copy") or frame == "case01" else frame)
+
+    result = evaluate_classification(
+        Classifier(odd=0.8, even=0.1), pd.concat([frames, *copies]), read, truth, {}, PARAMS
+    )
+    assert (result.metrics["cases"], result.metrics["patients"]) == (13, 10)
+    assert result.metrics["sensitivity"]["emphysema"]["value"] == pytest.approx(4 / 5)
+    assert result.metrics["accuracy"]["emphysema"]["value"] == pytest.approx(9 / 10)
+    # four of five positives win all their pairs, the fifth ties with all
+    assert result.metrics["auroc"]["emphysema"]["value"] == pytest.approx(0.9)
+    assert result.metrics["f1"]["weighted"] == result.metrics["f1"]["emphysema"]
+
+
+def test_every_metric_against_scikit_learn() -> None:
+    frames, load, truth = chest_frames(40)
+    generator = np.random.default_rng(4)
+    truth = truth.assign(
+        emphysema=(generator.random(40) < 0.4).astype(float),
+        atelectasis=np.where(generator.random(40) < 0.2, np.nan, generator.random(40) < 0.3),
+    )
+    said = {"emphysema": generator.random(40), "atelectasis": generator.random(40)}
+
+    class Told(Classifier):
+        def predict(self, volume: Volume) -> FramePrediction:
+            place = int(volume.voxels_hu[0, 0, 0])
+            return prediction(None, {name: float(values[place]) for name, values in said.items()})
+
+    levels = {"emphysema": 0.3, "atelectasis": 0.6}
+    found = evaluate_classification(Told(odd=0, even=0), frames, load, truth, levels, PARAMS).metrics
+    f1, support = [], []
+    for name, level in levels.items():
+        sure = truth[name].notna().to_numpy()
+        is_so, p = truth[name].to_numpy()[sure], said[name][sure]
+        f1.append(reference.f1_score(is_so, p >= level))
+        support.append(is_so.sum())
+        expected = {
+            "auroc": reference.roc_auc_score(is_so, p),
+            "average_precision": reference.average_precision_score(is_so, p),
+            "brier": reference.brier_score_loss(is_so, p),
+            "f1": f1[-1],
+            "accuracy": reference.accuracy_score(is_so, p >= level),
+            "sensitivity": reference.recall_score(is_so, p >= level),
+            "specificity": reference.recall_score(is_so, p >= level, pos_label=0),
+        }
+        for metric, value in expected.items():
+            assert found[metric][name]["value"] == pytest.approx(value, abs=1e-6)
+            assert found[metric][name]["patients"] == sure.sum()
+    assert found["f1"]["macro"]["value"] == pytest.approx(np.mean(f1), abs=1e-6)
+    assert found["f1"]["weighted"]["value"] == pytest.approx(np.average(f1, weights=support), abs=1e-6)
+
+
+def test_before_the_temperature() -> None:
+    frames, load, truth = chest_frames(20)
+    model = Classifier(odd=0.8, even=0.1)
+    found = evaluate_classification(model, frames, load, truth, {}, PARAMS, temperature={"emphysema": 0.5})
+    plain = [1 / (1 + np.exp(-0.5 * np.log(p / (1 - p)))) for p in (0.8, 0.1)]
+    expected = ((1 - plain[0]) ** 2 + plain[1] ** 2) / 2
+    before = found.metrics["before_temperature"]
+    assert before["brier"]["emphysema"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert found.metrics["brier"]["emphysema"]["value"] == pytest.approx((0.2**2 + 0.1**2) / 2)
+
+
+def test_subgroups_judge_the_findings_that_they_can() -> None:
+    frames, load, truth = chest_frames(12)
+    frames = frames.assign(kernel=["sharp"] * 9 + ["soft"] * 3)
+    model = Classifier(odd=0.8, even=0.1)
+    result = evaluate_classification(model, frames, load, truth, {}, PARAMS, min_subgroup_patients=4)
+    sharp, soft = (row for row in result.metrics["subgroups"] if row["column"] == "kernel")
+    assert (sharp["findings"], sharp["auroc"]["value"], sharp["sensitivity"]["value"]) == (1, 1.0, 1.0)
+    assert soft == {"column": "kernel", "value": "soft", "patients": 3, "judged": False}
+    lonely = evaluate_classification(model, frames, load, truth, {}, PARAMS)
+    soft = next(row for row in lonely.metrics["subgroups"] if row["value"] == "soft")
+    assert (soft["judged"], soft["findings"], soft["auroc"]) == (True, 0, None)
+
+
+def test_what_the_model_does_not_know_and_where_it_failed_is_named() -> None:
+    frames, load, truth = chest_frames(6)
+
+    def read(frame: str) -> Volume:
+        if frame == "case03":
+            raise InputError(expected="a scan", got="none", hint="another")
+        return load(frame)
+
+    result = evaluate_classification(
+        Classifier(odd=0.8, even=0.1),
+        frames,
+        read,
+        truth.assign(broken_rib=1.0, silicosis=np.nan),
+        {},
+        PARAMS,
+    )
+    assert result.metrics["findings_unknown_to_model"] == ["broken_rib"]
+    assert (result.metrics["frames_failed"], result.metrics["cases"]) == (1, 5)
+    assert result.frames.set_index("frame_id")["failed"].to_dict() == {
+        f"case{i:02d}": i == 3 for i in range(6)
+    }
 
 
 def test_cases_without_truth_do_not_judge() -> None:
