@@ -15,7 +15,7 @@ from components.errors import StateError
 from components.labeling.request_store import RequestStore
 from components.models.description import ModelDescription
 from components.models.prediction import Predictor
-from components.operations.evaluate_classification import PROBABILITY, TRUTH
+from components.operations.finding_scores import PROBABILITY, TRUTH
 from components.operations.reading_list import OTHERS, ReadingListRow, finding_weights
 from components.operations.reading_list import reading_list as in_order
 from components.operations.register_model import subject_of

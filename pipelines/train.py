@@ -93,11 +93,13 @@ def _train_segmentation(workspace: Workspace) -> None:
 
 
 def _train_classification(workspace: Workspace) -> None:
+    from components.models.classifier_cost import cost_of
     from components.models.train_classification import describe, train_classification
     from pipelines.training_set import classification_set
 
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
     data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
+    say(f"plan: {cost_of(params.plan, len(data.label_names), len(data.examples), measure=True)}")
     file = params.plan.start or params.plan.imagenet
     start = workspace.root / file if file else None
 

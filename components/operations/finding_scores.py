@@ -34,6 +34,16 @@ INFLATED = ("ece",)  # by resampling, see ``bootstrap_interval``
 METRICS = (*OF_PROBABILITIES, *OF_DECISIONS)
 
 
+def truth_of(table: pd.DataFrame, findings: Sequence[str]) -> Array:
+    """``(cases, findings)``; NaN = unknown."""
+    return np.asarray(table[[f"{TRUTH}{name}" for name in findings]], dtype=np.float64)
+
+
+def probability_of(table: pd.DataFrame, findings: Sequence[str]) -> Array:
+    """``(cases, findings)``."""
+    return np.asarray(table[[f"{PROBABILITY}{name}" for name in findings]], dtype=np.float64)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FindingScores:
     """Truth and probability of each case, from which every metric of findings follows.
@@ -60,8 +70,8 @@ class FindingScores:
         return FindingScores(
             patients=table["patient_id"].astype(str).tolist(),
             findings=tuple(findings),
-            truth_nk=np.asarray(table[[f"{TRUTH}{name}" for name in findings]], dtype=np.float64),
-            probability_nk=np.asarray(table[[f"{PROBABILITY}{name}" for name in findings]], dtype=np.float64),
+            truth_nk=truth_of(table, findings),
+            probability_nk=probability_of(table, findings),
             thresholds=thresholds,
         )
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from components.errors import InputError, ParameterError
 from components.metrics.weighting import Array
-from components.operations.evaluate_classification import PROBABILITY
+from components.operations.finding_scores import PROBABILITY
 
 OTHERS = "*"
 NOT_PREDICTED = "no prediction"

@@ -20,8 +20,8 @@ from components.errors import InputError, ParameterError
 from components.metrics.bootstrap import Statistic, paired_difference
 from components.metrics.reading_order import mean_wait, studies_until
 from components.metrics.weighting import Array
-from components.operations.evaluate_classification import probability_of, truth_of
 from components.operations.evaluation import IntervalParams, interval_of
+from components.operations.finding_scores import probability_of, truth_of
 from components.operations.reading_list import urgency_of
 from components.operations.reading_queue import ReadingTimes
 from components.operations.simulate_queue import QueueParams, simulate_queue, with_verdict
