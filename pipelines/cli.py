@@ -10,14 +10,14 @@ from pathlib import Path
 
 import typer
 
-from pipelines.commands import bench, jobs, labeling, registry, stages
+from pipelines.commands import bench, jobs, labeling, registry, stages, where_to_look
 
 # the order of `ctloop --help`: from the whole loop through its steps to what is beside it
 VERBS: tuple[Callable[..., None], ...] = (
     jobs.demo, jobs.loop, jobs.add,
     stages.ingest, stages.prepare, stages.split, stages.pseudo_label, stages.train, stages.evaluate,
     registry.register, registry.import_weights, registry.gate, registry.external_test,
-    registry.promote, registry.rollback,
+    registry.promote, registry.rollback, where_to_look.where_to_look,
     jobs.monitor, jobs.retrain, jobs.plan, labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
     bench.bench,
 )  # fmt: skip

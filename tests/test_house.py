@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 STAGES = ("ingest", "prepare", "split", "pseudo_label", "train", "evaluate")
 JOBS = (
     "add", "register", "gate", "promote", "rollback", "monitor", "requests", "labels", "retrain", "serve",
-    "loop", "demo", "doctor", "phantoms", "semi-synthetic", "plan", "external-test",
+    "loop", "demo", "doctor", "phantoms", "semi-synthetic", "plan", "external-test", "where-to-look",
 )  # fmt: skip
 TORCH_FREE = ("ingest", "prepare", "split", "cli", "add", "requests", "labels", "gate")
 

@@ -13,6 +13,7 @@ from components.errors import ParameterError
 from components.models.relevance import Deleted, Floats, Relevance
 
 Level = Literal["features", "slices"]
+LEVELS: tuple[Level, ...] = ("features", "slices")
 ControlName = Literal["scattered", "block"]
 CONTROLS: tuple[ControlName, ...] = ("scattered", "block")
 _SAME = 1e-9  # probabilities closer than this are equal up to rounding
