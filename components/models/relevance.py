@@ -27,11 +27,11 @@ class Relevance:
         by_triplet: ``(l, t)`` in calibrated logits, see ``triplet_relevance``; 0 for padding.
         real: ``(t,)``, False for padding.
         probabilities: finding → calibrated probability, computed in float32.
-        of_air: finding → probability of a scan of nothing but air, against which relevance is measured. Where it is
-            high, air looks like the finding, and relevance says little.
+        of_air: finding → probability of a scan of nothing but air, the zero of relevance. Where it is high, air looks
+            like the finding, and more triplets seem to speak against it than do.
         grid: where the triplets lie.
-        without: triplets of air ``(n, t)`` → probabilities ``(n, l)``, from the pooled features.
-        without_slices: the same through the whole network, whose input is air there; slower.
+        without: which triplets are left out, as padding, ``(n, t)`` → probabilities ``(n, l)``.
+        without_slices: the same with slices of air instead, through the whole network; slower.
     """
 
     findings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a model still says about a scan when chosen triplets of slices are air: the most relevant, and random ones."""
+"""What a model still says about a scan without chosen triplets of slices: the most relevant, and random ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from components.errors import ParameterError
 from components.models.relevance import Deleted, Floats, Relevance
 
 Level = Literal["features", "slices"]
+LEVELS: tuple[Level, ...] = ("features", "slices")
 ControlName = Literal["scattered", "block"]
 CONTROLS: tuple[ControlName, ...] = ("scattered", "block")
 _SAME = 1e-9  # probabilities closer than this are equal up to rounding
@@ -28,7 +29,7 @@ class DeletionParams:
         min_patients: with fewer who have the finding called there is no p-value; below 5 none could reach 0.05.
         flips: of signs; all of them are tried where there are no more.
         seed: of the random choices.
-        level: pooled features of air, or slices of air through the whole network.
+        level: left out as padding, from features; or replaced by slices of air, through the whole network.
     """
 
     share: float = 0.1
@@ -47,7 +48,7 @@ class DeletionParams:
 
 @dataclass(frozen=True, kw_only=True)
 class Deletion:
-    """Mean fall of the probability when triplets become air, in one scan or over patients.
+    """Mean fall of the probability when triplets are deleted, in one scan or over patients.
 
     Args:
         drop: of the most relevant choice.

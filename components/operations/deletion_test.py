@@ -1,6 +1,7 @@
 """Is it true that the model looks where its relevance says? Delete those slices and see.
 
-For each finding that the model calls in a scan, the most relevant triplets become air, and so do as many random ones.
+For each finding that the model calls in a scan, the most relevant triplets are deleted, and so are as many random
+ones: left out as padding, or as slices of air through the whole network.
 If the relevance means nothing, its choice is one random choice among others: in each patient, the share of random
 choices that lower the probability less is symmetric about ½, however skewed the drops themselves are. The test asks
 by sign-flipping over patients whether that share is larger (one-sided; Efron & Tibshirani 1993, ch. 15).

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from components.errors import ParameterError
+from components.models.ct_scroll import CTScroll
 from components.models.relevance import Explainer
 from components.volume.geometry import Geometry
 from components.volume.volume import Volume
-from tests.components.models.marked_scans import FINDINGS, predictor, scan, trained
+from tests.components.models.marked_scans import FINDINGS, SPACING, predictor, scan, trained
 
 
 @pytest.mark.parametrize("slices", [7, 22, 24, 35])
@@ -29,14 +32,26 @@ def test_explains_what_it_predicts(slices: int) -> None:
 
 
 @pytest.mark.parametrize("slices", [10, 24])
-def test_air_among_the_features_is_air_among_the_slices(slices: int) -> None:
-    relevance = trained().explain(scan(np.random.default_rng(2), slices=slices, marked={0: 3, 1: 6}))
+def test_without_masks_left_out_triplets_are_slices_of_air(slices: int) -> None:
+    masked = trained().network
+    plain = CTScroll(dataclasses.replace(masked.config, mask_padding=False)).eval()
+    plain.load_state_dict(masked.state_dict())
+    relevance = predictor(plain).explain(scan(np.random.default_rng(2), slices=slices, marked={0: 3, 1: 6}))
     masks = np.random.default_rng(3).random((6, 8)) < 0.4
     masks[0], masks[1] = False, True
     quick, whole = relevance.without(masks), relevance.without_slices(masks)
     assert np.allclose(quick, whole, atol=1e-5)
     assert np.abs(quick - quick[0]).max() > 0.1
     assert quick[0] == pytest.approx([relevance.probabilities[name] for name in FINDINGS])
+
+
+def test_with_masks_left_out_triplets_are_as_if_never_scanned() -> None:
+    """Without its upper four triplets, the scan of 24 slices is one of 12."""
+    volume = scan(np.random.default_rng(2), slices=24, marked={0: 3, 1: 18})
+    lower = Volume(voxels_hu=volume.voxels_hu[:12], geometry=Geometry.axis_aligned((12, 16, 16), SPACING))
+    said = trained().predict(lower).probabilities
+    left = trained().explain(volume).without(np.arange(8)[None] > 3)[0]
+    assert left == pytest.approx([said[name] for name in FINDINGS], abs=1e-5)
 
 
 def test_slices_of_air_are_what_the_scan_with_air_would_give() -> None:

@@ -43,10 +43,12 @@ def test_is_the_change_of_the_logit_through_the_whole_network(mask_padding: bool
     relevance = triplet_relevance(net, *features(net, x), real)
 
     def logits(kept: list[int]) -> torch.Tensor:
+        """Others are masked where padding is, and air where it is not."""
         left = torch.full_like(x, AIR)
         for triplet in kept:
             left[:, 3 * triplet : 3 * triplet + 3] = x[:, 3 * triplet : 3 * triplet + 3]
-        return net(left, real[None])[0][0]
+        seen = torch.tensor([[triplet in kept for triplet in range(10)]])
+        return net(left, seen if mask_padding and kept else real[None])[0][0]
 
     everything = list(range(1, 9))
     for triplet in everything:
@@ -67,7 +69,7 @@ def test_two_triplets_have_shapleys_values_whose_sum_is_the_whole_difference() -
 
 
 def test_a_triplet_that_looks_like_air_says_nothing() -> None:
-    net, x = network(), image(6)
+    net, x = network(dataclasses.replace(CONFIG, mask_padding=False)), image(6)
     pooled, air = features(net, x)
     pooled = torch.where(torch.arange(6)[:, None] == 3, pooled, air)
     relevance = triplet_relevance(net, pooled, air, torch.ones(6, dtype=torch.bool))
@@ -82,7 +84,8 @@ def test_two_triplets_that_say_the_same_share_it() -> None:
         def judge(
             self, pooled_btf: torch.Tensor, valid_bt: torch.Tensor | None = None
         ) -> tuple[torch.Tensor, torch.Tensor]:
-            found = pooled_btf.amax(dim=1)
+            assert valid_bt is not None
+            found = (pooled_btf * valid_bt[..., None]).amax(dim=1)
             return found[:, :3], found
 
     pooled = torch.zeros(4, 16)

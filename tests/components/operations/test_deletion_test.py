@@ -144,7 +144,7 @@ def test_a_trained_network_through_features_and_through_slices() -> None:
         assert absent.patients == 0
     assert whole.level == "slices"
     assert whole.findings[0].controls["block"].drop == pytest.approx(
-        quick.findings[0].controls["block"].drop, abs=1e-4
+        quick.findings[0].controls["block"].drop, abs=0.1
     )
 
 
