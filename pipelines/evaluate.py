@@ -125,7 +125,9 @@ def _headline(task: Task, evaluation: Evaluation) -> str:
     name, key = ("dice", "mean") if task == "segmentation" else ("auroc", "macro")
     item = evaluation.metrics.get(name, {}).get(key)
     if item is None or item["value"] is None:
-        return f"no held-out patient with an expert's label; {len(evaluation.reference)} frames scored"
+        return (
+            f"no held-out patient whom an expert's label can judge; {len(evaluation.reference)} frames scored"
+        )
     low, high = (f"{item[end]:.3f}" if item[end] is not None else "?" for end in ("low", "high"))
     return f"{key} {name} {item['value']:.3f} ({low} to {high}), {item['patients']} patients"
 

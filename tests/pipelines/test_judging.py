@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +49,24 @@ def test_evaluate_writes_the_same_bytes_again(tmp_path: Path, task: Task) -> Non
     reference = pd.read_parquet(workspace.evaluation(task) / "reference.parquet")
     assert set(reference["patient_id"]) == {"p03", "p04", "p05", "p06"}
     assert not list(workspace.evaluation(task).parent.glob(".*.part"))
+
+
+def test_thresholds_rest_on_one_scan_of_each_training_patient(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, "classification", train=3, test=4)
+    prepared, labels = workspace.prepared("classification"), workspace.labels("classification")
+    frames = pd.read_parquet(prepared / "frames.parquet")
+    truth = pd.read_parquet(labels / "findings.parquet")
+    for copy in ("again1", "again2"):  # two more reconstructions of p00
+        shutil.copy(prepared / "frames" / "cp00.b2nd", prepared / "frames" / f"{copy}.b2nd")
+        shutil.copy(labels / "cp00.sidecar.json", labels / f"{copy}.sidecar.json")
+        frames = pd.concat([frames, frames.iloc[:1].assign(frame_id=copy, case_id=copy)])
+        truth = pd.concat([truth, truth[truth["case_id"] == "cp00"].assign(case_id=copy)])
+    frames.to_parquet(prepared / "frames.parquet")
+    truth.to_parquet(labels / "findings.parquet")
+    evaluate(workspace, "classification")
+    folder = workspace.evaluation("classification")
+    assert json.loads((folder / "calibration.json").read_text())["cases"] == 3
+    assert "Findings in chest CT on held-out patients" in (folder / "report" / "index.html").read_text()
 
 
 def test_without_expert_labels_there_are_scorecards_but_no_metrics(tmp_path: Path) -> None:
@@ -117,8 +136,6 @@ class KeepingRegistry(RegistryInMemory):
         self._kept = kept
 
     def register(self, name, package, *, package_hash, tags):  # type: ignore[no-untyped-def]
-        import shutil
-
         if not (self._kept / package_hash).exists():
             shutil.copytree(package, self._kept / package_hash)
         return super().register(name, self._kept / package_hash, package_hash=package_hash, tags=tags)
