@@ -93,13 +93,16 @@ class ClassificationPredictor:
         """Which triplets of slices made the network say so, for every finding; ``predict`` is much faster."""
         grid = canonical_geometry(volume.geometry, self.description.input.spacing_mm)
         scan = self._image(resample(volume, grid))
-        return explain_scan(self.network, self.engine, scan, self.label_names, self._temperature)
+        return explain_scan(self.network, self._run, scan, self.label_names, self._temperature)
 
     def _infer(self, prepared: Volume) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         scan = self._image(prepared)
         with torch.inference_mode():
-            logits, embedding = self.engine.run(scan.image, scan.real)
+            logits, embedding = self._run(scan.image, scan.real)
         return logits[0].double().cpu().numpy(), embedding[0].float().cpu().numpy()
+
+    def _run(self, image: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.engine.run(image, real)
 
     @property
     def _temperature(self) -> npt.NDArray[np.float64]:
