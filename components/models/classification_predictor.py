@@ -101,7 +101,7 @@ class ClassificationPredictor:
             logits, embedding = self._run(scan.image, scan.real)
         return logits[0].double().cpu().numpy(), embedding[0].float().cpu().numpy()
 
-    def _run(self, image: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _run(self, image: torch.Tensor, real: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         return self.engine.run(image, real)
 
     @property
