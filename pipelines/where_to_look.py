@@ -139,8 +139,8 @@ def headline(result: Mapping[str, Any]) -> str:
         f"{item['finding']}: probability {item['probability']:.2f}"
         f"{'' if item['called'] else ' (not called)'}, slice {item['slice']['number']} of {item['slice']['count']}, "
         f"counted from the {item['slice']['counted_from']}; "
-        f"without its slices {item['scattered']['drop']:+.2f} lower, without random ones "
-        f"{item['scattered']['random_drop']:+.2f}"
+        f"without the most relevant slices it falls by {item['scattered']['drop']:.3f}, "
+        f"without random ones by {item['scattered']['random_drop']:.3f}"
         for item in result["findings"]
     )
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from components.cohort.task import Task
 from components.errors import StateError
@@ -107,7 +108,11 @@ class ClassificationPredictor:
                 hint="a version that is one",
             )
         scan = self.network_input(volume)
-        return explain_scan(self.network, self.engine, scan, self.label_names, self._temperature)
+        return explain_scan(self.network, self._run, scan, self.label_names, self._temperature)
+
+    def _run(self, image: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The engine is made only when it is first needed."""
+        return self.engine.run(image, real)
 
     def network_input(self, volume: Volume) -> ScanImage:
         """What the network is shown of a volume on any grid."""

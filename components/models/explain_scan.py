@@ -10,7 +10,7 @@ from torch import Tensor
 
 from components.models.ct_scroll import CTScroll
 from components.models.relevance import Deleted, Floats, Relevance
-from components.models.scroll_engine import AT_ONCE, ScrollEngine
+from components.models.scroll_engine import AT_ONCE, Run
 from components.models.slice_features import pooled_features
 from components.models.triplet_place import TripletGrid
 from components.models.triplet_relevance import logits_without, triplet_relevance
@@ -34,13 +34,13 @@ class ScanImage:
 
 
 def explain_scan(
-    network: CTScroll, engine: ScrollEngine, scan: ScanImage, findings: tuple[str, ...], temperature: Floats
+    network: CTScroll, run: Run, scan: ScanImage, findings: tuple[str, ...], temperature: Floats
 ) -> Relevance:
     """Runs the backbone once, in float32.
 
     Args:
         network: in evaluation mode, on the device of ``scan``.
-        engine: how the whole network is run when slices themselves are deleted.
+        run: the whole network, for slices that are themselves deleted; see ``ScrollEngine``.
         findings: of the outputs, and ``temperature`` ``(l,)``, which divides their logits.
     """
     real_t = scan.real[0]
@@ -53,7 +53,7 @@ def explain_scan(
         return _probability(logits_without(network, pooled_tf, air_f, real_t, masks), temperature)
 
     def without_slices(deleted: Deleted) -> Floats:
-        logits = [_logits_of(engine, scan, torch.from_numpy(mask)) for mask in deleted]
+        logits = [_logits_of(run, scan, torch.from_numpy(mask)) for mask in deleted]
         return _probability(torch.cat(logits), temperature)
 
     said, of_air = without(np.array([[False], [True]]).repeat(len(real_t), axis=1))
@@ -74,16 +74,18 @@ def _features(network: CTScroll, scan: ScanImage) -> tuple[Tensor, Tensor]:
     images = network.triplets(scan.image)
     air = torch.full_like(images[:1], scan.air)
     at_once = network.config.tokens_at_once or AT_ONCE
-    pooled = pooled_features(network.features, torch.cat([images, air]), at_once=at_once)
-    return pooled[:-1], pooled[-1]
+    return (
+        pooled_features(network.features, images, at_once=at_once),
+        pooled_features(network.features, air)[0],
+    )
 
 
 @torch.inference_mode()
-def _logits_of(engine: ScrollEngine, scan: ScanImage, deleted_t: Tensor) -> Tensor:
+def _logits_of(run: Run, scan: ScanImage, deleted_t: Tensor) -> Tensor:
     per_token = scan.grid.slices_per_token
     image = scan.image.clone()
     image[:, (deleted_t.to(scan.real.device) & scan.real[0]).repeat_interleave(per_token)] = scan.air
-    return engine.run(image, scan.real)[0]
+    return run(image, scan.real)[0]
 
 
 def _probability(logits: Tensor, temperature: Floats) -> Floats:

@@ -8,6 +8,9 @@ by sign-flipping over patients whether that share is larger (one-sided; Efron & 
 
 Two controls: scattered triplets, against the most relevant ones; and contiguous blocks, against the most relevant
 block. The second is harder, since findings are contiguous.
+
+It asks whether the model used these slices, not whether the disease is there. At level ``features`` triplets are
+deleted as they were to compute the relevance; ``slices`` is the independent check.
 """
 
 from __future__ import annotations

@@ -36,9 +36,13 @@ def test_local_masks_see_exactly_their_window(window: int) -> None:
 def test_local_blocks_look_only_where_they_may() -> None:
     torch.manual_seed(0)
     block = CTScroll(SMALL).eval().blocks[0]
-    below, above = block._local_masks(8, torch.device("cpu"))
+    masks = block._local_masks(8, torch.device("cpu"))
+    assert masks["global"] is None
     tokens = torch.randn(1, 8, 16)
-    for part, mask in ((block.caudal_cranial_block, below), (block.cranial_caudal_block, above)):
+    for part, mask in (
+        (block.caudal_cranial_block, masks["below"]),
+        (block.cranial_caudal_block, masks["above"]),
+    ):
         plain = part(tokens, mask)
         for j in range(8):
             touched = tokens.clone()
@@ -49,7 +53,8 @@ def test_local_blocks_look_only_where_they_may() -> None:
 
 def test_masks_are_made_once_per_length() -> None:
     block = CTScroll(SMALL).blocks[0]
-    assert block._local_masks(8, torch.device("cpu"))[0] is block._local_masks(8, torch.device("cpu"))[0]
+    one, two = (block._local_masks(8, torch.device("cpu"))["below"] for _ in range(2))
+    assert one is two
 
 
 def test_padding_never_changes_the_answer() -> None:
