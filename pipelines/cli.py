@@ -18,8 +18,8 @@ VERBS: tuple[Callable[..., None], ...] = (
     stages.ingest, stages.prepare, stages.split, stages.pseudo_label, stages.train, stages.evaluate,
     registry.register, registry.import_weights, registry.gate, registry.external_test, registry.export,
     registry.promote, registry.rollback,
-    jobs.monitor, reading.reading_list, where_to_look.where_to_look, jobs.retrain, jobs.plan, labeling.serve,
-    jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
+    jobs.monitor, reading.reading_list, where_to_look.where_to_look, jobs.retrain, jobs.plan, jobs.compare,
+    labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
     bench.bench,
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -59,10 +60,11 @@ class TrainingLog:
             self.flush()
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Final numbers."""
+        """Final numbers; those that are not finite are left out, since SQL stores cannot hold them all."""
         from mlflow.entities import Metric
 
-        self._waiting += [Metric(name, float(value), _now_ms(), 0) for name, value in values.items()]
+        finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+        self._waiting += [Metric(name, value, _now_ms(), 0) for name, value in finite.items()]
         self.flush()
 
     def file(self, path: Path) -> None:

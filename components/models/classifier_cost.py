@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from components.models.classification import ClassificationModule
 from components.models.classifiers import Classifier, build_classifier
 from components.models.ct_scroll import CTScroll
+from components.models.fit import seeded
 from components.models.train_classification import classifier_config
 from components.models.training_plan import ClassificationPlan
 from components.models.training_run import native_precision
@@ -74,7 +75,7 @@ def cost_of(plan: ClassificationPlan, labels: int, scans: int, *, measure: bool 
     return dataclasses.replace(
         counted,
         batches=batches,
-        step_seconds=_step_seconds(plan, labels, own, mixed) if measure else None,
+        step_seconds=seeded(lambda: _step_seconds(plan, labels, own, mixed), 0) if measure else None,
     )
 
 

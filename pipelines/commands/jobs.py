@@ -161,6 +161,28 @@ def plan(
     show(facts(report), as_json, report.file.read_text() + f"# {report.file}")
 
 
+@writes("ctloop compare")
+def compare(
+    variants: Annotated[
+        str, typer.Option(help="beside ct-scroll itself; window-N for other windows")
+    ] = "average-pooling,inflated-cnn,global-only,local-only,no-masks,window-3",
+    seeds: Annotated[str, typer.Option(help="one, or several with commas")] = "1,2,3",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the chest classifier, plain rivals and ablations alike; judge them on patients who trained none.
+
+    Example: `ctloop compare --variants average-pooling,inflated-cnn --seeds 1,2,3`
+    """
+    from pipelines.bench.registry import seeds_of
+    from pipelines.compare import compare as run
+    from pipelines.compare import lines_of
+
+    wanted = [name for name in variants.split(",") if name]
+    result = run(workspace_at(workspace), wanted, seeds_of(seeds))
+    show(result, as_json, "\n".join([*lines_of(result["table"]), f"picture: {result['report']}"]))
+
+
 def phantoms(
     folder: Annotated[
         Path, typer.Argument(help="gets images/ and cases.csv; the truth goes beside it", resolve_path=True)
