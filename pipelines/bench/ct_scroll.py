@@ -155,8 +155,9 @@ def _reading_gain(learned: learning.Learned, *, oracle: bool = False) -> float:
 def _figure(rows: Mapping[int, Mapping[str, Any]]) -> Figure:
     from pipelines.figures.canvas import new_figure, readable
 
-    figure = new_figure(9.0, 4.2)
-    speed, learnt = figure.subplots(1, 2)
+    figure = new_figure(11.0, 4.4)
+    figure.set_layout_engine("constrained")
+    speed, learnt = figure.subplots(1, 2, width_ratios=(2, 3))
     first = next(iter(rows.values()))
     names = [name for name in first["inference"]["speed"] if name != "plain"]
     values = [float(np.median([row["inference"]["speed"][name] for row in rows.values()])) for name in names]
@@ -166,13 +167,14 @@ def _figure(rows: Mapping[int, Mapping[str, Any]]) -> Figure:
     findings = [*learning.FINDINGS, "macro"]
     for offset, variant in enumerate(learning.VARIANTS):
         for where, marker in (("internal", "o"), ("external", "x")):
+            colour = f"C{offset}"
             shown = [
                 float(np.median([row["learning"][variant][where][name]["value"] for row in rows.values()]))
                 for name in findings
             ]
             heights = [place + 0.25 * offset for place in range(len(findings))]
-            learnt.plot(shown, heights, marker, label=f"{variant}, {where}")
+            learnt.plot(shown, heights, marker, color=colour, label=f"{variant}, {where}")
     learnt.set_yticks(range(len(findings)), [readable(name) for name in findings])
-    learnt.set_xlabel("AUROC")
-    learnt.legend(fontsize="small")
+    learnt.set_xlabel("AUROC on other patients; external: another scanner")
+    learnt.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
