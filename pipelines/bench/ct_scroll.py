@@ -12,6 +12,7 @@ from components.operations.deletion_test import DeletionTest
 from pipelines.bench import ct_scroll_learning as learning
 from pipelines.bench.bench import BenchRequest, BenchResult
 from pipelines.bench.claims import Claim, Relation
+from pipelines.bench.ct_scroll_real import real_inputs
 from pipelines.progress import say
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ def bench(request: BenchRequest) -> BenchResult:
         values = [row["claims"][name] for row in rows.values()]
         measured = float(max(values) if name in _WORST else np.median(values))
         claims.append(Claim(id=name, measured=measured, relation=relation, bound=bound))
-    return BenchResult(
-        claims=claims, tables={str(seed): row for seed, row in rows.items()}, figure=_figure(rows)
-    )
+    tables = {str(seed): row for seed, row in rows.items()} | {"real_scans": real_inputs(request.out)}
+    return BenchResult(claims=claims, tables=tables, figure=_figure(rows))
 
 
 def _seed(seed: int, *, scans: int) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 pytest.importorskip("lightning")
 
 from components.models.ct_scroll import PUBLISHED
-from pipelines.bench import ct_scroll, ct_scroll_learning, ct_scroll_speed, ct_scroll_training
+from pipelines.bench import ct_scroll, ct_scroll_learning, ct_scroll_real, ct_scroll_speed, ct_scroll_training
 from pipelines.bench.ct_scroll_learning import Learned, Patients
 
 SMALL = (24, 64, 64)
@@ -71,3 +73,9 @@ def test_patients_of_the_bench_are_drawn_by_number_and_scanner() -> None:
     assert first[1].shape == (len(ct_scroll_learning.FINDINGS),)
     assert np.array_equal(ct_scroll_learning._draw((3, "reference"))[0], first[0])
     assert not np.array_equal(ct_scroll_learning._draw((3, "sharp"))[0], first[0])
+
+
+def test_without_real_scans_the_tables_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("", str(tmp_path)):
+        monkeypatch.setenv("CTLOOP_REALDATA", value)
+        assert ct_scroll_real.real_inputs(tmp_path)["shown"] is False
