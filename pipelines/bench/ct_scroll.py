@@ -146,8 +146,7 @@ def _reading_gain(learned: learning.Learned, *, oracle: bool = False) -> float:
     """Studies read until 80 % of the positives are: first in, first out over the order of urgency."""
     columns = [learning.FINDINGS.index(name) for name in URGENT]
     truth = learned.internal.findings[:, columns].max(axis=1).astype(np.float64)
-    probability = 1.0 / (1.0 + np.exp(-learned.inside["ct-scroll"][:, columns]))
-    key = truth if oracle else probability.sum(axis=1)
+    key = truth if oracle else learned.inside["ct-scroll"][:, columns].sum(axis=1)
     first_in_first_out = np.zeros(len(truth))
     return float(studies_until(first_in_first_out, truth, 0.8) / studies_until(key, truth, 0.8))
 

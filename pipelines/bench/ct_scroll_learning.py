@@ -28,7 +28,6 @@ from components.models.training_plan import Augmentation, ClassificationPlan
 from components.operations.evaluation import IntervalParams, interval_of
 from components.phantom.chest import chest_case
 from components.phantom.scanner import SCANNERS
-from components.volume.window import window_to_unit
 from pipelines.progress import bar, say
 
 if TYPE_CHECKING:
@@ -62,10 +61,21 @@ class Patients:
     voxels: Sequence[Voxels]
     findings: npt.NDArray[np.float32]
 
+    @property
+    def scans(self) -> list[LabeledScan]:
+        """As training and judging take them."""
+        return [
+            LabeledScan(
+                case_id=f"{n:04d}", patient_id=f"{n:04d}", provenance="expert", read_hu=partial(_given, voxels),
+                findings=findings,
+            )
+            for n, (voxels, findings) in enumerate(zip(self.voxels, self.findings, strict=True))
+        ]  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Learned:
-    """What the networks of one seed say: variant → logits ``(n, l)`` of the judging patients."""
+    """What the networks of one seed say: variant → probabilities ``(n, l)`` of the judging patients."""
 
     internal: Patients
     external: Patients
@@ -88,6 +98,8 @@ def draw(scanners: Sequence[str], first: int, count: int) -> Patients:
 
 def learn(seed: int) -> Learned:
     """Train each variant on the same patients; judge all on others, on the same and on a changed scanner."""
+    from components.models.judge_scans import probabilities
+
     start = (seed + 1) * 10**7
     teaching = draw(INTERNAL, start, TRAINED)
     internal, external = draw(INTERNAL, start + 10**6, JUDGED), draw(EXTERNAL, start + 2 * 10**6, JUDGED)
@@ -97,22 +109,10 @@ def learn(seed: int) -> Learned:
     return Learned(
         internal=internal,
         external=external,
-        inside={name: logits(network, internal) for name, network in networks.items()},
-        outside={name: logits(network, external) for name, network in networks.items()},
+        inside={name: probabilities(network, internal.scans, PLAN) for name, network in networks.items()},
+        outside={name: probabilities(network, external.scans, PLAN) for name, network in networks.items()},
         networks=networks,
     )
-
-
-def logits(network: Any, patients: Patients) -> Array:
-    """``(n, l)``."""
-    import torch
-
-    said = []
-    with torch.inference_mode():
-        for voxels in patients.voxels:
-            image = window_to_unit(voxels, *PLAN.window_hu) + np.float32(PLAN.shift)
-            said.append(network(torch.from_numpy(image)[None])[0][0].double().numpy())
-    return np.stack(said)
 
 
 def explainer(network: Any) -> Callable[[Voxels], Relevance]:
@@ -175,15 +175,8 @@ def _draw(task: tuple[int, str]) -> tuple[Voxels, npt.NDArray[np.float32]]:
 def _train(plan: ClassificationPlan, patients: Patients) -> Any:
     from components.models.train_classification import train_classification
 
-    scans = [
-        LabeledScan(
-            case_id=f"{n:04d}", patient_id=f"{n:04d}", provenance="expert", read_hu=partial(_given, voxels),
-            findings=findings,
-        )
-        for n, (voxels, findings) in enumerate(zip(patients.voxels, patients.findings, strict=True))
-    ]  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
-        network, curves = train_classification(scans, plan, FINDINGS, checkpoints=Path(scratch))
+        network, curves = train_classification(patients.scans, plan, FINDINGS, checkpoints=Path(scratch))
     say(f"seed {plan.seed}, depth {plan.depth}: loss {curves['classifier'][-1]:.3f}")
     return network.eval()
 
