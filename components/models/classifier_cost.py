@@ -31,7 +31,8 @@ from components.models.training_run import native_precision
 
 _MOMENTS = 2  # of AdamW
 _BACKWARD = 3.0  # forward, gradient of the input, gradient of the weights
-_PROBED_TOKENS = 4  # triplets of the step that is timed
+_PROBED_TOKENS = 4  # triplets of the step that is timed where a batch is large
+_SMALL_VOXELS = 5_000_000  # of a batch; below, it is timed as it is, since what a step costs at least counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class ClassifierCost:
     def __str__(self) -> str:
         """A sentence for a person."""
         said = (
-            f"{self.parameters / 1e6:.1f} million parameters, about {self.peak_gb:.1f} GB at the peak, "
+            f"{self.parameters / 1e6:.1f} million parameters, about {self.peak_gb:.2g} GB at the peak, "
             f"{self.batches} batches of {self.step_tflop:.2g} TFLOP"
         )
         if self.step_seconds is None:
@@ -137,18 +138,19 @@ def _saved(network: nn.Module, run: Callable[[], Any], mixed: bool) -> float:
 
 
 def _step_seconds(plan: ClassificationPlan, labels: int, scans: int, mixed: bool) -> float:
-    """One step of a few triplets after one that is not counted, times how much larger a batch is."""
-    per_token = plan.slices_per_token
-    slices = min(plan.shape[0], _PROBED_TOKENS * per_token)
+    """One step after one that is not counted: of a whole batch, or of a few triplets times how much larger it is."""
+    per_token, few = plan.slices_per_token, scans * prod(plan.shape) <= _SMALL_VOXELS
+    slices = plan.shape[0] if few else min(plan.shape[0], _PROBED_TOKENS * per_token)
+    probed = scans if few else 1
     small = dataclasses.replace(plan, shape=(slices, *plan.shape[1:]))
     network = build_classifier(classifier_config(small, labels)).train()
     module = ClassificationModule(
         network, positive_l=torch.ones(labels), rate=1e-5, weight_decay=0.0, steps=10
     )
     optimiser = module.configure_optimizers()["optimizer"]
-    image = torch.rand(1, *small.shape)
-    valid = torch.ones(1, slices // per_token, dtype=torch.bool)
-    batch = image, valid, torch.zeros(1, labels), torch.ones(1)
+    image = torch.rand(probed, *small.shape)
+    valid = torch.ones(probed, slices // per_token, dtype=torch.bool)
+    batch = image, valid, torch.zeros(probed, labels), torch.ones(probed)
     seconds = 0.0
     for _ in range(2):
         start = time.perf_counter()
@@ -158,4 +160,4 @@ def _step_seconds(plan: ClassificationPlan, labels: int, scans: int, mixed: bool
         optimiser.step()
         optimiser.zero_grad()
         seconds = time.perf_counter() - start
-    return seconds * scans * prod(plan.shape) / prod(small.shape)
+    return seconds * scans * prod(plan.shape) / (probed * prod(small.shape))
