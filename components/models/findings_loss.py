@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -27,9 +29,21 @@ def findings_loss(logits_bl: Tensor, findings_bl: Tensor, weight_b: Tensor, posi
     return (loss_bl * weight_bl).sum() / weight_bl.sum().clamp_min(1e-8)
 
 
-def positive_weights(findings_nl: npt.NDArray[np.float32], cap: float) -> npt.NDArray[np.float32]:
-    """``(l,)`` negatives / positives among the known, within [1, cap]; 1 where a finding has no positive."""
-    positives = np.nansum(findings_nl, axis=0)
-    negatives = np.isfinite(findings_nl).sum(axis=0) - positives
-    ratio = negatives / np.maximum(positives, 1.0)
+def positive_weights(
+    findings_nl: npt.NDArray[np.float32], patients: Sequence[str], cap: float
+) -> npt.NDArray[np.float32]:
+    """``(l,)`` negatives / positives among the known, within [1, cap]; 1 where a finding has no positive.
+
+    Counted as training shows them: a patient's scans together count once, see ``ScanDataset``.
+
+    Args:
+        findings_nl: of each scan; NaN = unknown.
+        patients: ``(n,)`` whose scans they are.
+        cap: largest weight.
+    """
+    _, index, scans = np.unique(np.asarray(list(patients)), return_inverse=True, return_counts=True)
+    share_n1 = (1.0 / scans[index])[:, None]
+    positives = np.nansum(share_n1 * findings_nl, axis=0)
+    negatives = (share_n1 * np.isfinite(findings_nl)).sum(axis=0) - positives
+    ratio = negatives / np.where(positives > 0, positives, 1.0)
     return np.where(positives > 0, np.clip(ratio, 1.0, max(cap, 1.0)), 1.0).astype(np.float32)

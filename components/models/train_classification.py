@@ -36,7 +36,8 @@ def train_classification(
     """A trained network and its loss curve.
 
     Args:
-        scans: of training patients only, all with the same findings.
+        scans: of training patients only, all with the same findings; several of one patient count as one, both in
+            what an epoch shows and in the weight of positives.
         plan: see ``ClassificationPlan``.
         names: of the findings, in the order of ``LabeledScan.findings``.
         checkpoints: folder of this very run (the caller names it by inputs and parameters).
@@ -52,9 +53,10 @@ def train_classification(
     if start is not None:
         _begin_with(network, start, plan, names)
     loader = batches(ScanDataset(scans, plan), batch_size=plan.batch_size, workers=plan.workers)
+    patients = [scan.patient_id for scan in scans]
     module = ClassificationModule(
         network,
-        positive_l=torch.from_numpy(positive_weights(findings, plan.positive_weight_cap)),
+        positive_l=torch.from_numpy(positive_weights(findings, patients, plan.positive_weight_cap)),
         rate=plan.learning_rate,
         weight_decay=plan.weight_decay,
         steps=plan.epochs * -(-len(loader) // plan.accumulate),

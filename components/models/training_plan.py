@@ -173,7 +173,8 @@ class ClassificationPlan:
         devices: processes (one per GPU) that share each batch; batch_size must be a multiple. On GPUs batch norm
             is synchronised over them; on processors each has its own statistics.
         ema: memory of the weights' moving average as a share of the steps; 0 keeps the last weights.
-        positive_weight_cap: positives of a rare finding weigh negatives / positives, at most this; 1 = off.
+        positive_weight_cap: positives of a rare finding weigh negatives / positives (of patients, not of scans), at
+            most this; 1 = off.
         start: file of starting weights, relative to the workspace; ``None`` starts at random.
         imagenet: instead, an ImageNet ResNet-18 file for the backbone alone.
     """

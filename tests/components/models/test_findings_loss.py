@@ -30,5 +30,19 @@ def test_nothing_known_costs_nothing() -> None:
 
 def test_weights_of_positives_are_capped_and_ignore_unknowns() -> None:
     findings = np.array([[1, 1, 0, NAN], [0, 1, 0, 1], [0, NAN, 0, 0], [0, NAN, 0, 0]], dtype=np.float32)
-    assert positive_weights(findings, 2.5).tolist() == [2.5, 1.0, 1.0, 2.0]
-    assert positive_weights(findings, 0.0).tolist() == [1.0] * 4
+    assert positive_weights(findings, "abcd", 2.5).tolist() == [2.5, 1.0, 1.0, 2.0]
+    assert positive_weights(findings, "abcd", 0.0).tolist() == [1.0] * 4
+
+
+def test_reconstructions_of_a_patient_weigh_as_one() -> None:
+    """One of five patients has the finding, whoever of them was reconstructed five times."""
+    once = np.array([[1], [0], [0], [0], [0]], dtype=np.float32)
+    for many in (0, 1):
+        repeats = np.where(np.arange(5) == many, 5, 1)
+        findings, patients = once.repeat(repeats, axis=0), np.repeat(list("abcde"), repeats)
+        assert positive_weights(findings, patients, 10.0).tolist() == [4.0]
+
+
+def test_scans_of_one_patient_that_differ_share_its_weight() -> None:
+    findings = np.array([[1], [0], [NAN], [NAN], [0]], dtype=np.float32)  # a: a quarter each way; b: without
+    assert positive_weights(findings, "aaaab", 10.0).tolist() == [5.0]

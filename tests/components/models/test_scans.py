@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 
+from components.models.findings_loss import positive_weights
 from components.models.labeled import LabeledScan
 from components.models.scans import ScanDataset
 from components.models.training_plan import ClassificationPlan
@@ -48,3 +50,15 @@ def test_with_one_scan_each_an_epoch_is_a_permutation() -> None:
     first, second = seen(data, 2)
     assert sorted(first) == sorted(second) == [0, 1, 2, 3, 4, 5]
     assert first != second
+
+
+def test_weights_of_positives_are_those_of_the_scans_that_are_shown() -> None:
+    """Over many epochs negatives / positives of what the data set shows, and of ``positive_weights``, agree."""
+    marks = {"a": 1.0, "b": 0.0, "c": float("nan"), "d": 0.0, "e": 0.0}
+    patients = dict(zip(marks, "pppqr", strict=True))
+    scans = [scan(case, patients[case], mark) for case, mark in marks.items()]
+    shown = np.array(seen(ScanDataset(scans, PLAN), 600))
+    (weight,) = positive_weights(
+        np.stack([one.findings for one in scans]), [one.patient_id for one in scans], 100.0
+    )
+    assert (shown == 0).sum() / (shown == 1).sum() == pytest.approx(float(weight), rel=0.15)
