@@ -16,6 +16,7 @@ import pydicom
 
 from components.adapters.unreadable import reason_of
 from components.cohort.cardiac_phase import PhaseAttributes
+from components.cohort.patient_age import age_between, age_string, coarse_age
 from components.cohort.scan import Acquisition, Rejected
 
 _TAGS = [
@@ -24,7 +25,7 @@ _TAGS = [
     "ConvolutionKernel", "KVP", "SliceThickness", "GantryDetectorTilt", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "SamplesPerPixel", "NumberOfFrames",
     "NominalPercentageOfCardiacPhase", "TriggerTime", "NominalInterval", "HeartRate",
-    "TemporalPositionIdentifier",
+    "TemporalPositionIdentifier", "PatientSex", "PatientAge", "PatientBirthDate",
 ]  # fmt: skip
 _PLACE_MM = 0.01
 
@@ -138,14 +139,39 @@ def _header(file: str, dataset: Any) -> SliceHeader:
 def _acquisition(dataset: Any) -> Acquisition:
     """Without the institution: only a cases table names the site."""
     kernel = dataset.get("ConvolutionKernel") or ""
+    acquired_at = _date(_text(dataset, "AcquisitionDate") or _text(dataset, "StudyDate"))
     return Acquisition(
         manufacturer=_text(dataset, "Manufacturer"),
         model=_text(dataset, "ManufacturerModelName"),
         kernel=kernel if isinstance(kernel, str) else "/".join(str(part) for part in kernel),
         kvp=_number(dataset, "KVP"),
         slice_thickness_mm=_number(dataset, "SliceThickness"),
-        acquired_at=_date(_text(dataset, "AcquisitionDate") or _text(dataset, "StudyDate")),
+        acquired_at=acquired_at,
+        sex=_sex(dataset),
+        age_years=_age(dataset, acquired_at),
     )
+
+
+def _sex(dataset: Any) -> str:
+    """Patient's Sex (PS3.3 C.7.1.1); empty where it is not one of its three codes."""
+    code = _said(dataset, "PatientSex").upper()
+    return code if code in ("F", "M", "O") else ""
+
+
+def _age(dataset: Any, acquired_at: str) -> float | None:
+    """Patient's Age, else the age by the date of birth, which goes no further than here."""
+    stated = age_string(_said(dataset, "PatientAge"))
+    if stated is None:
+        stated = age_between(_date(_said(dataset, "PatientBirthDate")), acquired_at)
+    return coarse_age(stated)
+
+
+def _said(dataset: Any, name: str) -> str:
+    """As ``_text``, empty where it cannot be decoded: no scan is lost for what it says of the patient."""
+    try:
+        return _text(dataset, name)
+    except Exception:  # broad as in ``read_header``
+        return ""
 
 
 def _text(dataset: Any, name: str) -> str:

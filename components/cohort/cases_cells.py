@@ -7,12 +7,12 @@ import re
 from datetime import date
 from pathlib import PurePosixPath
 
+from components.cohort.patient_age import OLDEST_EVER
 from components.cohort.scan import OLDEST
 from components.cohort.task import TASKS
 from components.volume.stated_grid import is_orientation
 
 HIDDEN = ("ignore", "none")
-OLDEST_EVER = 130.0
 WIDEST_MM = 100.0  # no voxel of a CT is wider: such a number has another unit
 _SEXES = ("", "F", "M", "O")  # Patient's Sex, DICOM PS3.3 C.7.1.1
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from components.cohort import cases_cells as read
+from components.cohort.patient_age import OLDEST_EVER
 from components.cohort.scan import Acquisition, StatedVoxels
 from components.cohort.task import TASKS
 from components.errors import InputError
@@ -136,7 +137,7 @@ def _row(
             slice_thickness_mm=cell("slice_thickness_mm", read.positive, "a number above 0"),
             acquired_at=cell("acquired_at", read.iso_date, "a date as YYYY-MM-DD"),
             sex=cell("sex", read.sex, "F, M, O or nothing"),
-            age_years=cell("age", read.age, f"years from 0 to {read.OLDEST_EVER:g}"),
+            age_years=cell("age", read.age, f"years from 0 to {OLDEST_EVER:g}"),
         ),
         phases=cell("phase", read.phases, "percentages in [0, 100) separated by ;"),
         labels=cell("labels", lambda text: read.inner_path(text) if text else "", "a path inside the source"),

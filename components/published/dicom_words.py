@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from components.cohort.cases_cells import OLDEST_EVER
+from components.cohort.patient_age import age_string
 
 COLUMNS = (
     "Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "KVP", "SliceThickness", "StudyDate", "PatientSex",
     "PatientAge",
 )  # fmt: skip
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # Age String, PS3.5 section 6.2
 
 
 def acquisition_cells(row: Mapping[str, str]) -> dict[str, str]:
@@ -59,9 +57,5 @@ def _date(text: str) -> str:
 
 
 def _age(text: str) -> str:
-    """``034Y`` → 34; a bare number is years."""
-    found = re.fullmatch(r"(\d{1,3})(?:\.0)?([YMWD]?)", text)
-    if found is None:
-        return ""
-    years = int(found[1]) * _YEARS[found[2] or "Y"]
-    return f"{years:.4g}" if years <= OLDEST_EVER else ""
+    years = age_string(text)
+    return "" if years is None else f"{years:.4g}"

@@ -63,6 +63,44 @@ def test_a_date_that_does_not_exist_is_none(tmp_path, monkeypatch):
     assert frames(read(tmp_path))[0].acquisition.acquired_at == ""
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR:UserWarning")  # of writing them
+@pytest.mark.parametrize(
+    ("said", "sex", "age"),
+    [
+        ({"PatientSex": "F", "PatientAge": "045Y"}, "F", 45.0),
+        ({"PatientSex": "m ", "PatientAge": "011M"}, "M", 11 / 12),
+        ({"PatientSex": "O", "PatientAge": "009W"}, "O", 2 / 12),
+        ({"PatientSex": "", "PatientAge": "012D"}, "", 0.0),
+        ({"PatientAge": "101Y"}, "", 90.0),
+        ({}, "", 74.0),  # born on 2 January 1950, scanned on 15 March 2024
+        ({"AcquisitionDate": "20240101"}, "", 73.0),
+        ({"PatientAge": ""}, "", 74.0),
+        ({"PatientBirthDate": None}, "", None),
+        ({"PatientSex": "female", "PatientAge": "old", "PatientBirthDate": "then"}, "", None),
+        ({"PatientSex": ["F", "M"], "PatientAge": ["045Y", "046Y"], "PatientBirthDate": ""}, "", None),
+        ({"PatientAge": "999Y", "PatientBirthDate": "20250101"}, "", None),
+    ],
+)
+def test_sex_and_age_are_read_where_the_header_says_them_well(tmp_path, monkeypatch, said, sex, age):
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    dicom.write_series(tmp_path, **said)
+    (frame,) = frames(read(tmp_path))
+    assert frame.acquisition.sex == sex
+    assert frame.acquisition.age_years == (age if age is None else pytest.approx(age))
+    assert "1950" not in repr(vars(frame.acquisition))
+
+
+@pytest.mark.parametrize("tag", [b"\x10\x00\x40\x00CS", b"\x10\x00\x10\x10AS"])
+def test_a_damaged_sex_or_age_loses_no_scan(tmp_path, tag):
+    dicom.write_series(tmp_path, PatientSex="F", PatientAge="045Y", PatientBirthDate=None)
+    for file in tmp_path.iterdir():
+        content = file.read_bytes()
+        assert content.count(tag) == 1
+        file.write_bytes(content.replace(tag, tag[:4] + b"ZZ"))
+    (frame,) = frames(read(tmp_path))
+    assert "" in (frame.acquisition.sex, frame.acquisition.age_years or "")
+
+
 def test_many_series_nested_anywhere_are_kept_apart(tmp_path):
     one = dicom.write_series(tmp_path, seed=1, series="1.1")
     two = dicom.write_series(tmp_path / "a" / "b", seed=2, series="1.2", ConvolutionKernel="B70")

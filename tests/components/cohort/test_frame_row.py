@@ -90,3 +90,10 @@ def test_stated_phases_go_by_index_and_must_suffice():
     assert row_of(a_frame(index=1, phase_percent=50.0), row)["phase_percent"] == 40.0
     with pytest.raises(InputError, match="row 4, column 'phase'"):
         row_of(a_frame(index=2, phase_percent=90.0), row)
+
+
+def test_the_table_overrules_sex_and_age_of_the_file_one_by_one():
+    frame = a_frame(acquisition=Acquisition(sex="F", age_years=45.0))
+    assert (row_of(frame)["sex"], row_of(frame)["age_years"]) == ("F", 45.0)
+    stated = row_of(frame, CaseRow(line=2, path="Doe/a.nii", acquisition=Acquisition(age_years=61.0)))
+    assert (stated["sex"], stated["age_years"]) == ("F", 61.0)
