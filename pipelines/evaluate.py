@@ -53,6 +53,10 @@ def evaluate(workspace: Workspace, task: Task) -> None:
         write_json(unfinished / "calibration.json", calibration)
     write_json(workspace.metrics(task), {"task": task, **evaluation.metrics})
     say(f"evaluate: {_headline(task, evaluation)}")
+    if failed := evaluation.metrics["frames_failed"]:
+        say(
+            f"  {failed} of {len(evaluation.reference) + failed} frames could not be predicted: see the report"
+        )
 
 
 def _segmentation(

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
 from components.models.prediction import FramePrediction, Predictor
 from components.operations.evaluation import Evaluation, IntervalParams
-from components.operations.finding_scores import (
-    MACRO,
-    PROBABILITY,
-    TRUTH,
-    FindingScores,
-    finding_metrics,
-)
+from components.operations.failed_scans import failed_scans, failure_reason
+from components.operations.finding_scores import PROBABILITY, TRUTH, FindingScores, finding_metrics
+from components.operations.finding_subgroups import finding_measure
 from components.operations.scoring import score_cases
-from components.operations.subgroups import Measure, subgroups
+from components.operations.subgroups import subgroups
 from components.volume.volume import Volume
 
 _IDENTITY = ["frame_id", "case_id", "patient_id", "batch"]
-# of a subgroup: those that do not follow how many of its patients have a finding
-SUBGROUP_METRICS = ("auroc", "sensitivity", "specificity", "ece")
 
 
 def evaluate_classification(
@@ -40,7 +33,8 @@ def evaluate_classification(
     """Predict each scan once; judge those with an expert's findings, score all.
 
     A finding with fewer than two patients with it, or without it, judges nobody: it is named, with their numbers,
-    in ``metrics["findings_not_judged"]``.
+    in ``metrics["findings_not_judged"]``. A scan that cannot be predicted judges nobody either: ``metrics["failed"]``
+    says how many these are, why, whom they exclude and what they may hide, see ``failed_scans``.
 
     Args:
         frames: the held-out rows of frames.parquet.
@@ -51,25 +45,28 @@ def evaluate_classification(
         min_subgroup_patients: a smaller subgroup is named and not judged.
     """
     said: dict[str, Mapping[str, float]] = {}
-    failed: list[str] = []
+    reasons: dict[str, str] = {}
 
     def see(frame_id: str, prediction: FramePrediction) -> None:
         said[frame_id] = prediction.probabilities
 
     def fail(frame_id: str, error: Exception) -> None:
-        failed.append(frame_id)
+        reasons[frame_id] = failure_reason(frame_id, error)
 
     reference = score_cases(predictor, frames, load, on_prediction=see, on_error=fail, progress=progress)
     findings = [name for name in predictor.label_names if name in truth.columns]
-    table = _case_table(said, frames, truth, findings)
+    known = _with_truth(frames, truth, findings)
+    table = _with_probabilities(known, said, findings)
+    unjudged = known[known["frame_id"].isin(list(reasons))]
     scores = FindingScores.of(table, findings, thresholds)
     judged, counts = scores.judged(), scores.counts()
-    measure = _subgroup_measure(findings, thresholds, params)
+    measure = finding_measure(findings, thresholds, params)
     metrics = {
         "labels": "expert",
         "patients": int(table["patient_id"].nunique()),
         "cases": len(table),
-        "frames_failed": len(failed),
+        "frames_failed": len(reasons),
+        "failed": failed_scans(frames, table, unjudged, reasons, findings, thresholds),
         "findings": {name: counts[name] for name in judged.findings},
         "findings_not_judged": {name: counts[name] for name in findings if name not in judged.findings},
         "findings_unknown_to_model": _unknown(truth, table, predictor.label_names),
@@ -78,45 +75,39 @@ def evaluate_classification(
         "subgroups": subgroups(table, frames, measure, min_patients=min_subgroup_patients),
     }
     return Evaluation(
-        metrics=metrics, per_patient=table, frames=_frame_table(frames, table, failed), reference=reference
+        metrics=metrics, per_patient=table, frames=_frame_table(frames, table, reasons), reference=reference
     )
 
 
-def _subgroup_measure(
-    findings: Sequence[str], thresholds: Mapping[str, float], params: IntervalParams
-) -> Measure:
-    def measure(rows: pd.DataFrame) -> dict[str, Any]:
-        """Over the findings that can be judged in this very group."""
-        scores = FindingScores.of(rows, findings, thresholds).judged()
-        metrics = finding_metrics(scores, params, SUBGROUP_METRICS, means_only=True)
-        return {"findings": len(scores.findings), **{name: metrics[name].get(MACRO) for name in metrics}}
-
-    return measure
-
-
-def _case_table(
-    said: Mapping[str, Mapping[str, float]],
-    frames: pd.DataFrame,
-    truth: pd.DataFrame,
-    findings: Sequence[str],
-) -> pd.DataFrame:
+def _with_truth(frames: pd.DataFrame, truth: pd.DataFrame, findings: Sequence[str]) -> pd.DataFrame:
+    """The scans with an expert's findings."""
     rows = []
     for frame in frames.sort_values("frame_id").to_dict("records"):
-        probabilities, case = said.get(str(frame["frame_id"])), frame["case_id"]
-        if probabilities is None or case not in truth.index:
-            continue
-        row = {key: frame[key] for key in _IDENTITY}
-        row |= {f"{TRUTH}{name}": float(truth.loc[case, name]) for name in findings}
-        row |= {f"{PROBABILITY}{name}": float(probabilities[name]) for name in findings}
-        rows.append(row)
-    columns = [f"{prefix}{name}" for prefix in (TRUTH, PROBABILITY) for name in findings]
-    return pd.DataFrame(rows, columns=[*_IDENTITY, *columns])
+        case = frame["case_id"]
+        if case in truth.index:
+            row = {key: frame[key] for key in _IDENTITY}
+            rows.append(row | {f"{TRUTH}{name}": float(truth.loc[case, name]) for name in findings})
+    return pd.DataFrame(rows, columns=[*_IDENTITY, *(f"{TRUTH}{name}" for name in findings)])
 
 
-def _frame_table(frames: pd.DataFrame, judged: pd.DataFrame, failed: Sequence[str]) -> pd.DataFrame:
+def _with_probabilities(
+    known: pd.DataFrame, said: Mapping[str, Mapping[str, float]], findings: Sequence[str]
+) -> pd.DataFrame:
+    """Those of them that were predicted."""
+    table = known[known["frame_id"].isin(list(said))].reset_index(drop=True)
+    columns = {
+        f"{PROBABILITY}{name}": [float(said[str(frame)][name]) for frame in table["frame_id"]]
+        for name in findings
+    }
+    return table.assign(**{name: pd.Series(values, dtype=float) for name, values in columns.items()})
+
+
+def _frame_table(frames: pd.DataFrame, judged: pd.DataFrame, reasons: Mapping[str, str]) -> pd.DataFrame:
     table = frames[_IDENTITY].sort_values("frame_id", ignore_index=True)
     return table.assign(
-        judged=table["frame_id"].isin(judged["frame_id"]), failed=table["frame_id"].isin(list(failed))
+        judged=table["frame_id"].isin(judged["frame_id"]),
+        failed=table["frame_id"].isin(list(reasons)),
+        reason=[reasons.get(str(frame), "") for frame in table["frame_id"]],
     )
 
 

@@ -47,11 +47,19 @@ class Told:
         return prediction(None, dict.fromkeys(self.label_names, value))
 
 
-def judged(said: Mapping[int, float], *, patients: int = 12, error_cases: int = 2) -> JudgedClassifier:
+def judged(
+    said: Mapping[int, float], *, patients: int = 12, error_cases: int = 2, failing: tuple[str, ...] = ()
+) -> JudgedClassifier:
     """Odd patients have emphysema; nobody knows of atelectasis; patient 4's scan is gone when pictures are made."""
     frames, load, truth = chest_frames(patients)
+
+    def read(frame: str) -> Volume:
+        if frame in failing:
+            raise InputError(expected="a chest", got="nothing", hint="another series")
+        return load(frame)
+
     evaluation = evaluate_classification(
-        Told(said=said), frames.assign(kernel=["sharp"] * (patients - 1) + ["soft"]), load, truth,
+        Told(said=said), frames.assign(kernel=["sharp"] * (patients - 1) + ["soft"]), read, truth,
         CALIBRATION["thresholds"], PARAMS, temperature=CALIBRATION["temperature"],  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -101,6 +109,27 @@ def test_the_page_says_how_thresholds_came_about_and_what_was_not_judged(tmp_pat
     assert "atelectasis (0 / 0)" in page
     assert "too few to be judged" in page  # the one patient of the soft kernel
     assert "Error review" not in page  # there is no error
+
+
+def test_the_page_has_each_finding_of_each_subgroup(tmp_path: Path) -> None:
+    page = " ".join(page_of(tmp_path, judged({**GOOD, 3: 0.1})).split())
+    rows = page[page.index("emphysema: 3 of 4 groups") : page.index("atelectasis: 0 of 4 groups")]
+    assert "soft" in rows
+    assert "1 patient: too few to be judged" in rows
+    (one,) = re.findall(r"<td>one</td> (.*?)</tr>", rows)
+    assert re.findall(r">([\d.]+)<", one)[:2] == ["3", "3"]
+    others = page[page.index("atelectasis: 0 of 4 groups") :]
+    assert "fewer than two patients with it: not judged" in others
+
+
+def test_the_page_counts_failed_scans_names_whom_they_exclude_and_bounds_sensitivity(tmp_path: Path) -> None:
+    page = " ".join(page_of(tmp_path, judged(GOOD, failing=("case03", "case04"))).split())
+    assert "2 of 12 scans could not be predicted" in page
+    assert "2 patients with findings of an expert are judged by nothing" in page
+    assert "expected a chest, got nothing, try another series" in page
+    assert "Patients judged by nothing: <code>p03</code>, <code>p04</code>." in page
+    assert "0.833 to 1.000" in page  # five of six called, had the sixth been missed
+    assert "could not be predicted" not in page_of(tmp_path / "none", judged(GOOD))
 
 
 def test_nothing_to_judge_is_a_page_too(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from components.operations.calibrate import calibrate
 from components.operations.evaluate_classification import evaluate_classification
 from components.operations.evaluate_segmentation import evaluate_segmentation
 from components.operations.evaluation import IntervalParams
+from components.operations.finding_scores import METRICS
 from components.volume.volume import Volume
 from tests.components.operations.model_fakes import (
     Classifier,
@@ -199,6 +200,92 @@ def test_what_the_model_does_not_know_and_where_it_failed_is_named() -> None:
     assert result.frames.set_index("frame_id")["failed"].to_dict() == {
         f"case{i:02d}": i == 3 for i in range(6)
     }
+
+
+def test_subgroups_judge_each_finding_like_the_group_alone() -> None:
+    frames, load, truth = chest_frames(24)
+    frames = frames.assign(kernel=["sharp"] * 16 + ["soft"] * 8)
+    generator = np.random.default_rng(2)
+    truth = truth.assign(atelectasis=[np.nan, 1.0] + [0.0] * 13 + [1.0] + [0.0] * 7 + [1.0])
+    said = generator.random((24, 2))
+
+    class Told(Classifier):
+        def predict(self, volume: Volume) -> FramePrediction:
+            return prediction(
+                None, dict(zip(self.label_names, said[volume.voxels_hu[0, 0, 0]].tolist(), strict=True))
+            )
+
+    model, levels = Told(odd=0, even=0), {"emphysema": 0.4, "atelectasis": 0.6}
+    result = evaluate_classification(model, frames, load, truth, levels, PARAMS)
+    sharp, soft = (row["by_finding"] for row in result.metrics["subgroups"] if row["column"] == "kernel")
+    alone = evaluate_classification(model, frames.head(16), load, truth, levels, PARAMS).metrics
+    for name in levels:
+        counts = {key: sharp[name][key] for key in ("positives", "negatives")}
+        assert (counts, sharp[name]["judged"]) == (alone["findings"][name], True)
+        for metric in METRICS:
+            assert sharp[name][metric] == alone[metric][name]
+    assert soft["atelectasis"] == {"positives": 1, "negatives": 7, "judged": False}
+    assert soft["emphysema"]["auroc"]["patients"] == 8
+    json.dumps(result.metrics, allow_nan=False)
+
+
+def test_failed_scans_are_counted_and_bound_what_they_may_hide() -> None:
+    """Odd patients have it, all are called but 1; 3 and 5 fail, of 7 one of two scans, and of 2, who has it not."""
+    frames, load, truth = chest_frames(12)
+    again = frames[frames["patient_id"] == "p07"].assign(frame_id="again", case_id="again")
+    truth = pd.concat([truth, truth.loc[["case07"]].set_axis(["again"])])
+
+    def read(frame: str) -> Volume:
+        if frame == "again":
+            raise OSError(f"/home/of/somebody/{frame}.b2nd")
+        if frame in ("case02", "case03", "case05"):
+            raise InputError(expected=f"the file /srv/a b/{frame}.b2nd", got="none", hint="another")
+        return load("case00" if frame == "case01" else frame)
+
+    result = evaluate_classification(
+        Classifier(odd=0.8, even=0.1),
+        pd.concat([frames, again]),
+        read,
+        truth.drop(index="case05"),
+        {},
+        PARAMS,
+    )
+    failed = result.metrics["failed"]
+    assert (failed["scans"], failed["of"], failed["with_findings"]) == (4, 13, 3)
+    assert failed["patients_excluded"] == ["p02", "p03"]
+    assert failed["patients_in_part"] == ["p07"]
+    assert [item["scans"] for item in failed["reasons"]] == [3, 1]
+    assert "somebody" not in json.dumps(failed)
+    assert "case0" not in json.dumps(failed)
+    found = failed["bounds"]["emphysema"]
+    assert (found["positives"], found["negatives"]) == (2, 1)
+    # 1 missed, 7, 9, 11 called; then 3 lost and half of 7
+    assert found["sensitivity"] == {
+        "judged": 0.75,
+        "worst": pytest.approx(2.5 / 5),
+        "best": pytest.approx(4 / 5),
+    }
+    assert found["specificity"] == {"judged": 1.0, "worst": pytest.approx(5 / 6, abs=1e-6), "best": 1.0}
+    assert failed["bounds"].keys() == {"emphysema"}
+    assert len(result.per_patient) == 9
+
+
+def test_when_every_positive_failed_nothing_is_known_of_them() -> None:
+    frames, load, truth = chest_frames(6)
+
+    def read(frame: str) -> Volume:
+        if int(frame[-1]) % 2:
+            raise InputError(expected="a scan", got="none", hint="another")
+        return load(frame)
+
+    model = Classifier(odd=0.8, even=0.1)
+    failed = evaluate_classification(model, frames, read, truth, {}, PARAMS).metrics["failed"]
+    assert failed["bounds"]["emphysema"]["sensitivity"] == {"judged": None, "worst": 0.0, "best": 1.0}
+    none = evaluate_classification(model, frames, load, truth, {}, PARAMS).metrics["failed"]
+    assert none == {
+        "scans": 0, "of": 6, "with_findings": 0, "patients_excluded": [], "patients_in_part": [], "reasons": [],
+        "bounds": {},
+    }  # fmt: skip
 
 
 def test_cases_without_truth_do_not_judge() -> None:
