@@ -62,7 +62,11 @@ def reading_list(
     simulation = _simulation(workspace, package, weights, params) if simulate else None
     frames = unread_frames(workspace, store, batch)
     said, failures = probabilities_of(
-        workspace, frames[frames["reason"] == ""], version, findings, lambda: load_predictor(package)
+        workspace,
+        frames[(frames["reason"] == "") & ~frames["blinded"]],
+        version,
+        findings,
+        lambda: load_predictor(package),
     )
     studies = with_overdue(studies_of(frames, said, failures), params.queue.longest_wait_minutes, today)
     rows = in_order(studies, weights)
@@ -72,10 +76,11 @@ def reading_list(
         "package_hash": version.package_hash,
         "batch": batch,
         "unread": len(rows),
-        "not_predicted": sum(row.urgency is None for row in rows),
+        "not_predicted": sum(row.urgency is None and not row.blinded for row in rows),
+        "blinded": (blinded := sum(row.blinded for row in rows)),
         "urgency": "sum over findings of weight × calibrated probability",
         "weights": weights,
-        "notes": _notes(workspace, package, params, weights, batch),
+        "notes": [*_notes(workspace, package, params, weights, batch), *_blinded_note(blinded)],
         "list": _facts(rows[:limit], studies, _open_requests(store)),
         "simulation": simulation,
     }
@@ -104,7 +109,8 @@ def studies_of(frames: pd.DataFrame, said: pd.DataFrame, failures: Mapping[str, 
     table = frames.assign(reason=reasons).merge(columns, left_on="frame_id", right_index=True, how="left")
     cases = table.groupby("case_id", sort=False)
     first = cases[[name for name in ("batch", "arrival", "acquired_at") if name in table]].first()
-    return first.join(cases[list(columns.columns)].max()).join(cases["reason"].max()).reset_index()
+    kept = {"reason": "max", "blinded": "any"}
+    return first.join(cases[list(columns.columns)].max()).join(cases.agg(kept)).reset_index()
 
 
 def with_overdue(studies: pd.DataFrame, longest_minutes: float | None, today: datetime.date) -> pd.DataFrame:
@@ -174,6 +180,17 @@ def _notes(
             "`ctloop loop` says why."
         )
     return notes
+
+
+def _blinded_note(blinded: int) -> list[str]:
+    """Why rows are silent."""
+    if not blinded:
+        return []
+    some = "1 study belongs to a patient" if blinded == 1 else f"{blinded} studies belong to patients"
+    return [
+        f"{some} of the audit sample whose labels are still asked for: each stands where it would first in, first out, "
+        "without what the model says, since labels that follow the model could not judge it."
+    ]
 
 
 def _write(folder: Path, result: Mapping[str, Any]) -> None:

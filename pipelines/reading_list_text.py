@@ -21,7 +21,7 @@ def as_text(result: Mapping[str, Any]) -> str:
             row["case_id"],
             row["batch"],
             row["acquired_at"] or "?",
-            "?" if row["urgency"] is None else f"{row['urgency']:.3g}",
+            ("blind" if row["blinded"] else "?") if row["urgency"] is None else f"{row['urgency']:.3g}",
             "; ".join(filter(None, (row["reason"], why(row["findings"])))),
         )
         for row in result["list"]

@@ -102,7 +102,7 @@ class _Kept:
 
 def _content(frames: pd.DataFrame) -> pd.Series:
     """frame_id → a hash of all that its row says of the scan and of its prepared grid."""
-    stated = frames.drop(columns=["arrival", "reason"], errors="ignore")
+    stated = frames.drop(columns=["arrival", "reason", "blinded"], errors="ignore")
     hashes = pd.util.hash_pandas_object(stated, index=False).astype(str)
     return pd.Series(hashes.to_numpy(), index=frames["frame_id"].to_numpy(), dtype=object)
 

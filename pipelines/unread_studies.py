@@ -22,7 +22,9 @@ def unread_frames(workspace: Workspace, store: RequestStore, batch: str | None =
     """Rows of frames.parquet of the unread cases, in the order of arrival.
 
     With ``arrival``, a number that rises with the date of acquisition (an unknown date came first: it must not sink),
-    and ``reason``: why a frame that was ingested has no prepared volume, empty where it has one.
+    ``reason``: why a frame that was ingested has no prepared volume, empty where it has one, and ``blinded``: whether
+    an audit request for its patient is open. Such studies wait to be read like any other, so they are on the list; but
+    whoever answers the request must not know what the model says.
 
     Raises ``StateError`` without prepared frames, or for a batch that has none.
     """
@@ -40,7 +42,11 @@ def unread_frames(workspace: Workspace, store: RequestStore, batch: str | None =
     unread = frames[~frames["case_id"].isin(labelled_frames(workspace, TASK) | answered)]
     date = unread["acquired_at"] if "acquired_at" in unread else pd.Series("", index=unread.index)
     arrival = date.fillna("").rank(method="dense")
-    return unread.assign(arrival=arrival).sort_values("arrival", kind="stable", ignore_index=True)
+    audited = {r.patient_id for r in store.requests(status="open", task=TASK) if r.reason == "audit"}
+    blinded = unread["patient_id"].isin(audited)
+    return unread.assign(arrival=arrival, blinded=blinded).sort_values(
+        "arrival", kind="stable", ignore_index=True
+    )
 
 
 def quarantined_sources(workspace: Workspace, batch: str | None = None) -> int:

@@ -15,14 +15,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from components.errors import InputError, ParameterError
 from components.metrics.weighting import Array
 from components.operations.finding_scores import PROBABILITY
 
+Places = npt.NDArray[np.intp]
 OTHERS = "*"
 NOT_PREDICTED = "no prediction"
+BLINDED = "placed by arrival, without what the model says: an audit request for this patient is open"
 _MOST_SHOWN = 3
 
 
@@ -41,9 +44,10 @@ class ReadingListRow:
 
     Args:
         rank: from 1.
-        urgency: ``None`` where a probability is unknown.
+        urgency: ``None`` where a probability is unknown, or the study blinded.
         findings: the three that contribute most, the largest first; those that add nothing are left out.
-        reason: why the study stands before the order of urgency; empty where it stands in it.
+        reason: why the study stands before or outside of the order of urgency; empty where it stands in it.
+        blinded: whether nothing of what the model says may be shown, nor told by the rank.
     """
 
     rank: int
@@ -51,6 +55,7 @@ class ReadingListRow:
     urgency: float | None
     findings: tuple[Contribution, ...]
     reason: str = ""
+    blinded: bool = False
 
 
 def finding_weights(
@@ -101,10 +106,13 @@ def reading_list(studies: pd.DataFrame, weights: Mapping[str, float]) -> tuple[R
     Equal urgencies are read in the order of arrival, and of
     equal arrivals in the order of the table.
 
+    A blinded study has the rank that it would have first in, first out, and nothing that the model says of it is in its
+    row: whoever labels an audit sample after a look at the model's probability judges the model by itself.
+
     Args:
         studies: a row per study with ``case_id``, ``arrival`` (anything that sorts), a column ``probability_FINDING``
-            for each weight (NaN = unknown), and perhaps ``reason``: why there is no prediction, and ``overdue``: why
-            it has waited too long, empty where it has not.
+            for each weight (NaN = unknown), and perhaps ``reason``: why there is no prediction, ``overdue``: why
+            it has waited too long, empty where it has not, and ``blinded``: whether it is.
         weights: finding → weight, see ``finding_weights``.
 
     Raises ``InputError`` for a missing column, a case that stands there twice, or an impossible probability.
@@ -112,11 +120,14 @@ def reading_list(studies: pd.DataFrame, weights: Mapping[str, float]) -> tuple[R
     _check_columns(studies, weights)
     findings = list(weights)
     said = np.asarray(studies[[f"{PROBABILITY}{name}" for name in findings]], dtype=np.float64)
+    blinded = studies["blinded"].to_numpy(bool) if "blinded" in studies else np.zeros(len(studies), bool)
+    said = np.where(blinded[:, None], np.nan, said)
     urgency = urgency_of(said, list(weights.values()))
     arrival = pd.Series(studies["arrival"]).rank(method="dense").to_numpy()
     failed, overdue = _texts(studies, "reason"), _texts(studies, "overdue")
     place = np.where(np.isnan(urgency), 0, np.where([bool(text) for text in overdue], 1, 2))
     order = np.lexsort((arrival, np.where(place == 2, -urgency, 0.0), place))
+    order = _by_arrival(order, np.argsort(arrival, kind="stable"), blinded)
     cases = studies["case_id"].astype(str).tolist()
     return tuple(
         ReadingListRow(
@@ -124,10 +135,21 @@ def reading_list(studies: pd.DataFrame, weights: Mapping[str, float]) -> tuple[R
             case_id=cases[i],
             urgency=None if np.isnan(urgency[i]) else float(urgency[i]),
             findings=_contributions(said[i], weights),
-            reason=_reason(said[i], weights, failed[i]) if np.isnan(urgency[i]) else overdue[i],
+            reason=BLINDED
+            if blinded[i]
+            else (_reason(said[i], weights, failed[i]) if np.isnan(urgency[i]) else overdue[i]),
+            blinded=bool(blinded[i]),
         )
         for rank, i in enumerate(order.tolist(), start=1)
     )
+
+
+def _by_arrival(order: Places, first_in: Places, blinded: npt.NDArray[np.bool_]) -> Places:
+    """``order`` with the blinded studies taken out and put where they are in ``first_in``."""
+    kept = np.empty_like(order)
+    theirs = blinded[first_in]
+    kept[theirs], kept[~theirs] = first_in[theirs], order[~blinded[order]]
+    return kept
 
 
 def _texts(studies: pd.DataFrame, column: str) -> list[str]:

@@ -22,7 +22,11 @@ def reading_list(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Unread chest studies by predicted urgency; it may run beside other jobs, and changes nothing they use."""
+    """Unread chest studies by predicted urgency; it may run beside other jobs, and changes nothing they use.
+
+    Studies of a patient with an open audit request are on the list too, but blinded: placed by arrival, without
+    probabilities or findings, since labels given after a look at the model could not judge it.
+    """
     from components.errors import ParameterError
     from pipelines.composition import MODEL_NAMES
     from pipelines.external_test import chosen_version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import shutil
@@ -231,6 +232,40 @@ def test_an_answered_study_is_read_and_an_open_request_is_named(site: Site) -> N
     site.store.mark_answered(request("cp01").id, label_sha256="0" * 64, annotator="expert", minutes=None)
     found = {row["case_id"]: row["request"] for row in site.run()["list"]}
     assert found == {"cp02": request("cp02").id, "cp04": None, "cp07": None}
+
+
+def test_an_audited_study_is_listed_by_arrival_and_blinded(site: Site) -> None:
+    frames = pd.read_parquet(site.frames)
+    again = frames[frames["case_id"] == "cp04"].assign(case_id="again", frame_id="again")
+    pd.concat([frames, again]).to_parquet(site.frames)  # another reconstruction that was never asked for
+    before = {row["case_id"]: row for row in site.run()["list"]}
+    site.store.open_request(request("cp04"))
+    found = site.run()
+    rows = {row["case_id"]: row for row in found["list"]}
+    for case in ("cp04", "again"):
+        assert (rows[case]["urgency"], rows[case]["findings"], rows[case]["blinded"]) == (None, (), True)
+        assert "audit request" in rows[case]["reason"]
+    assert rows["cp04"]["request"] == request("cp04").id
+    assert [row["case_id"] for row in found["list"]].index("cp04") == 2  # cp01 and cp02 came before
+    assert (found["blinded"], found["not_predicted"], found["unread"]) == (2, 0, 5)
+    assert any("2 studies belong to patients of the audit sample" in note for note in found["notes"])
+    page, told = Path(found["report"]).read_text(), as_text(found)
+    written = (Path(found["report"]).parent / "result.json").read_text()
+    secret = f"{before['cp04']['urgency']:.3f}"
+    assert secret not in page
+    assert str(before["cp04"]["urgency"]) not in written
+    assert "blinded" in page
+    assert "blind" in next(line for line in told.splitlines() if "cp04" in line)
+
+
+def test_a_blinded_study_is_not_even_predicted_and_other_requests_blind_nothing(site: Site) -> None:
+    site.store.open_request(request("cp04"))
+    site.store.open_request(
+        dataclasses.replace(request("cp02"), reason="uncertainty", measured=0.9, threshold=0.5)
+    )
+    found = {row["case_id"]: row["blinded"] for row in site.run()["list"]}
+    assert found == {"cp01": False, "cp02": False, "cp04": True, "cp07": False}
+    assert len(site.predicted) == 3
 
 
 def test_when_all_is_read_the_list_is_empty(site: Site) -> None:

@@ -237,7 +237,7 @@ def test_failed_scans_are_counted_and_bound_what_they_may_hide() -> None:
 
     def read(frame: str) -> Volume:
         if frame == "again":
-            raise OSError(f"/home/of/somebody/{frame}.b2nd")
+            raise OSError(f"/mnt/of/somebody/{frame}.b2nd")
         if frame in ("case02", "case03", "case05"):
             raise InputError(expected=f"the file /srv/a b/{frame}.b2nd", got="none", hint="another")
         return load("case00" if frame == "case01" else frame)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from components.errors import InputError, ParameterError
-from components.operations.reading_list import finding_weights, reading_list, urgency_of
+from components.operations.reading_list import BLINDED, finding_weights, reading_list, urgency_of
 
 FINDINGS = ("effusion", "nodule", "emphysema", "hernia")
 
@@ -129,6 +129,31 @@ def test_urgency_is_the_expected_cost_also_of_findings_that_go_together() -> Non
     weights = (2.0, 0.5)
     mean_cost = float((outcomes @ np.array(weights)).mean())
     assert float(urgency_of(outcomes.mean(axis=0)[None], weights)[0]) == pytest.approx(mean_cost)
+
+
+def test_a_blinded_study_stands_where_it_arrived_and_tells_nothing() -> None:
+    """Whatever its probabilities are, the list is the same."""
+    lists = []
+    for said in (0.0, 1.0, float("nan")):
+        table = studies(
+            ("urgent", 4, 0.9, 0.9, 0.0, 0.0),
+            ("early", 1, 0.1, 0.0, 0.0, 0.0),
+            ("audit", 3, said, said, said, said),
+            ("late", 5, 0.2, 0.0, 0.0, 0.0),
+            ("audit too", 2, 1.0 - said, said, said, said),
+            blinded=[False, False, True, False, True],
+        )
+        lists.append(reading_list(table, finding_weights({}, FINDINGS)))
+    assert lists[0] == lists[1] == lists[2]
+    assert [row.case_id for row in lists[0]] == ["urgent", "audit too", "audit", "late", "early"]
+    assert [row.rank for row in lists[0]] == [1, 2, 3, 4, 5]
+    hidden = [row for row in lists[0] if row.blinded]
+    assert [(row.urgency, row.findings, row.reason) for row in hidden] == [(None, (), BLINDED)] * 2
+
+
+def test_all_blinded_is_first_in_first_out() -> None:
+    table = studies(("b", 2, 1, 1, 1, 1), ("a", 1, 0, 0, 0, 0), ("c", 3, 1, 0, 0, 0)).assign(blinded=True)
+    assert cases(table, {}) == ["a", "b", "c"]
 
 
 def test_reading_by_urgency_costs_least_in_expectation() -> None:
