@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from components.cohort.task import Task
-from components.models.prediction import Predictor
+from components.models.prediction import FramePrediction, Predictor, frame_by_frame
 from components.operations.calibrate import CalibrationFit, calibrate
 from components.operations.evaluation import Evaluation
 from components.operations.expert_frames import probabilities_of
@@ -102,16 +103,24 @@ def _write_report(
 def _calibrate(
     workspace: Workspace, predictor: Predictor, truth: pd.DataFrame, load: Load, params: EvaluateParams
 ) -> CalibrationFit:
-    """From one scan each of training patients: the held-out ones must stay unseen by anything that they judge."""
+    """From one scan each of training patients: the held-out ones must stay unseen by anything that they judge.
+
+    A scan that cannot be predicted calibrates nothing.
+    """
     frames = frames_of(workspace, "classification", "train").sort_values("frame_id", ignore_index=True)
     frames = frames[frames["case_id"].isin(truth.index)]
     drawn = frames.sample(frac=1.0, random_state=params.seed).drop_duplicates("patient_id")
     chosen = drawn.head(params.calibration_cases)
     findings = [name for name in predictor.label_names if name in truth.columns]
-    said = [predictor.predict(load(str(frame))).probabilities for frame in chosen["frame_id"]]
-    known = truth.reindex(chosen["case_id"])[findings].to_numpy(np.float64)
+    answers = frame_by_frame(predictor.predict, (partial(load, str(frame)) for frame in chosen["frame_id"]))
+    said = {place: answer for place, answer in answers if isinstance(answer, FramePrediction)}
+    if len(said) < len(chosen):
+        say(
+            f"  {len(chosen) - len(said)} of {len(chosen)} training scans could not be predicted to calibrate on"
+        )
+    known = truth.reindex(chosen["case_id"].iloc[list(said)])[findings].to_numpy(np.float64)
     return calibrate(
-        findings, known, probabilities_of(findings, said),
+        findings, known, probabilities_of(findings, [answer.probabilities for answer in said.values()]),
         seen_in_training=True, rule=params.threshold_rule, target=params.threshold_target,
     )  # fmt: skip
 

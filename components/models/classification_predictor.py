@@ -14,6 +14,7 @@ from torch import Tensor
 from components.cohort.task import Task
 from components.errors import StateError
 from components.models.centre_crop import centre_crop, centre_geometry, real_tokens
+from components.models.chest_guard import refuse_empty
 from components.models.classifiers import Classifier
 from components.models.ct_scroll import CTScroll
 from components.models.description import ModelDescription
@@ -115,7 +116,8 @@ class ClassificationPredictor:
         return self.engine.run(image, real)
 
     def network_input(self, volume: Volume) -> ScanImage:
-        """What the network is shown of a volume on any grid."""
+        """What the network is shown of a volume on any grid; ``InputError`` for an empty one, see ``refuse_empty``."""
+        refuse_empty(volume)
         contract = self.description.input
         per_token = self.network.config.slices_per_token if isinstance(self.network, CTScroll) else 1
         prepared = resample(volume, canonical_geometry(volume.geometry, contract.spacing_mm))

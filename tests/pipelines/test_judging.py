@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from components.adapters.blosc_store import load_volume, save_volume
 from components.cohort.task import TASKS, Task
 from components.errors import StateError
 from components.models.package import load_predictor
@@ -67,6 +70,26 @@ def test_thresholds_rest_on_one_scan_of_each_training_patient(tmp_path: Path) ->
     folder = workspace.evaluation("classification")
     assert json.loads((folder / "calibration.json").read_text())["cases"] == 3
     assert "Findings in chest CT on held-out patients" in (folder / "report" / "index.html").read_text()
+
+
+def test_empty_scans_neither_calibrate_nor_judge_and_the_report_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = make_workspace(tmp_path, "classification", train=3, test=4)
+    for frame in ("cp00", "cp04"):
+        path = workspace.prepared("classification") / "frames" / f"{frame}.b2nd"
+        volume = load_volume(path)
+        save_volume(path, dataclasses.replace(volume, voxels_hu=np.full_like(volume.voxels_hu, -1000)))
+    evaluate(workspace, "classification")
+    folder = workspace.evaluation("classification")
+    assert json.loads((folder / "calibration.json").read_text())["cases"] == 2
+    metrics = json.loads(workspace.metrics("classification").read_text())
+    assert (metrics["patients"], metrics["failed"]["scans"], metrics["failed"]["of"]) == (3, 1, 4)
+    assert metrics["failed"]["patients_excluded"] == ["p04"]
+    assert "expected a chest" in metrics["failed"]["reasons"][0]["reason"]
+    assert "expected a chest" in (folder / "report" / "index.html").read_text()
+    said = capsys.readouterr()
+    assert "1 of 4 frames could not be predicted" in said.out + said.err
 
 
 def test_without_expert_labels_there_are_scorecards_but_no_metrics(tmp_path: Path) -> None:

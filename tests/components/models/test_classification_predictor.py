@@ -6,8 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
-from components.errors import ParameterError
+from components.errors import InputError, ParameterError
 from components.models.ct_scroll import CTScroll
 from components.models.relevance import Explainer
 from components.volume.geometry import Geometry
@@ -19,11 +20,12 @@ from tests.components.models.marked_scans import FINDINGS, SPACING, predictor, s
 def test_explains_what_it_predicts(slices: int) -> None:
     """Scans of other sizes than the network's, and none a multiple of three."""
     volume = scan(np.random.default_rng(1), slices=slices, marked={0: 3})
-    air = Volume(voxels_hu=np.full_like(volume.voxels_hu, -1024), geometry=volume.geometry)
     relevance, said = trained().explain(volume), trained().predict(volume)
     assert isinstance(trained(), Explainer)
     assert relevance.probabilities == pytest.approx(said.probabilities, abs=1e-5)
-    assert relevance.of_air == pytest.approx(trained().predict(air).probabilities, abs=1e-5)
+    shown = trained().network_input(volume)
+    of_air = trained().engine.run(torch.full_like(shown.image, shown.air), shown.real)[0].sigmoid()[0]
+    assert list(relevance.of_air.values()) == pytest.approx(of_air.tolist(), abs=1e-5)
     assert relevance.by_triplet.shape == (2, 8)
     assert relevance.real.sum() == {7: 3, 22: 8, 24: 8, 35: 8}[slices]
     assert not relevance.by_triplet[:, ~relevance.real].any()
@@ -93,3 +95,20 @@ def test_the_square_lies_in_the_slice_that_is_named() -> None:
         assert not place.from_feet
         hits += first - 3 <= place.index < first + 9
     assert hits == 3
+
+
+def test_a_scan_with_nobody_in_it_is_refused_not_judged() -> None:
+    """Air, and air with the noise and the specks of a scanner; a small body in a large field passes."""
+    generator = np.random.default_rng(0)
+    grid = Geometry.axis_aligned((24, 40, 40), (4.0, 12.0, 12.0))
+    noise = generator.normal(-1000, 40, grid.shape)
+    specks = np.where(generator.random(grid.shape) < 0.05, 50, noise)
+    small = noise.copy()
+    small[:, 16:24, 16:24] = 40
+    for voxels in (np.full(grid.shape, -1024.0), noise, specks):
+        empty = Volume(voxels_hu=voxels.astype(np.int16), geometry=grid)
+        for ask in (trained().predict, trained().explain):
+            with pytest.raises(InputError, match=r"expected a chest: .*got 0\.\d%.*try another series"):
+                ask(empty)
+    said = trained().predict(Volume(voxels_hu=small.astype(np.int16), geometry=grid))
+    assert set(said.probabilities) == set(FINDINGS)
