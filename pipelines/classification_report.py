@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
 
-from components.models.prediction import FRAME_ERRORS
 from components.operations.drops import finding_drops
-from components.operations.error_review import ConfidentError, FindingErrors, confident_errors
+from components.operations.error_review import confident_errors
 from components.operations.evaluation import Evaluation, IntervalParams
 from components.operations.finding_scores import MACRO, FindingScores
+from components.volume.geometry import Geometry
 from components.volume.volume import Volume
+from pipelines.error_pictures import Explain, error_pictures
 from pipelines.figures.calibration_curves import draw_calibration_curves
 from pipelines.figures.canvas import on_both_papers
-from pipelines.figures.chest_views import chest_views
 from pipelines.figures.roc_curves import draw_roc_curves
 from pipelines.render import render
 
@@ -32,6 +32,8 @@ class JudgedClassifier:
             where they were fitted here ``rule``, ``positives`` and ``negatives``.
         load: frame_id → volume.
         error_cases: shown per finding, of false alarms and of misses.
+        explain: says where the findings of a shown scan come from, ``None`` where the model cannot.
+        native: frame_id → the grid of the scan as it was read, whose slices are named, where it is known.
     """
 
     headline: ClassVar[tuple[str, str, str]] = ("auroc", MACRO, "macro AUROC")
@@ -40,6 +42,8 @@ class JudgedClassifier:
     calibration: Mapping[str, Any]
     load: Callable[[str], Volume]
     error_cases: int
+    explain: Explain | None = None
+    native: Callable[[str], Geometry | None] = lambda _: None
 
     @property
     def scores(self) -> FindingScores:
@@ -68,6 +72,7 @@ class JudgedClassifier:
         errors = confident_errors(
             self.evaluation.per_patient, scores.findings, scores.thresholds, most=self.error_cases
         )
+        pictures = error_pictures(errors, self.load, self.explain, self.native)
         page = render(
             "classification.html",
             heading=heading,
@@ -78,7 +83,8 @@ class JudgedClassifier:
             thresholds={name: scores.threshold(name) for name in scores.findings},
             pictures=self._pictures(params),
             errors=errors,
-            views=self._views(errors),
+            views=pictures.views,
+            strips=pictures.strips,
             failed=[str(frame) for frame in frames[frames["failed"]]["frame_id"]],
             external=external,
         )
@@ -94,19 +100,3 @@ class JudgedClassifier:
                 draw_calibration_curves(self.scores, self.calibration["temperature"], params)
             ),
         }
-
-    def _views(self, errors: Sequence[FindingErrors]) -> dict[str, bytes | None]:
-        """frame_id → its picture, ``None`` where it cannot be read now; one volume is held at a time."""
-        frames = sorted({error.frame_id for error in _shown(errors)})
-        return {frame: self._view(frame) for frame in frames}
-
-    def _view(self, frame: str) -> bytes | None:
-        try:
-            return chest_views(self.load(frame))
-        except FRAME_ERRORS:
-            return None
-
-
-def _shown(errors: Sequence[FindingErrors]) -> Iterator[ConfidentError]:
-    for finding in errors:
-        yield from (*finding.false_alarms, *finding.misses)

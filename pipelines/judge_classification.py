@@ -7,8 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from components.errors import InputError
 from components.models.prediction import Predictor
+from components.models.relevance import Explainer
 from components.operations.evaluate_classification import evaluate_classification
+from components.volume.geometry import Geometry
 from components.volume.volume import Volume
 from pipelines.classification_report import JudgedClassifier
 from pipelines.evaluate_params import EvaluateParams
@@ -44,5 +47,24 @@ def judge_classification(
         progress=bar(title),
     )
     return JudgedClassifier(
-        evaluation=evaluation, calibration=calibration, load=load, error_cases=params.error_cases
+        evaluation=evaluation,
+        calibration=calibration,
+        load=load,
+        error_cases=params.error_cases,
+        explain=predictor.explain if isinstance(predictor, Explainer) else None,
+        native=native_grids(home),
     )
+
+
+def native_grids(home: Workspace) -> Callable[[str], Geometry | None]:
+    """frame_id → the grid of the scan as it was read; ``None`` where that is not kept."""
+    from components.adapters.blosc_store import load_geometry
+
+    def load(frame: str) -> Geometry | None:
+        path = home.ingested("classification") / "volumes" / f"{frame}.b2nd"
+        try:
+            return load_geometry(path)
+        except InputError:
+            return None
+
+    return load

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from PIL import Image
 
 # Okabe & Ito 2008: eight colours that colour-blind readers tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -55,6 +56,16 @@ def on_both_papers(figure: Figure) -> tuple[bytes, bytes]:
         _recolour(figure, earlier, theme)
         images.append(png(figure))
     return images[0], images[1]
+
+
+def on_black(figure: Figure) -> bytes:
+    """A WebP on black, as scans are shown, for a light and a dark page alike."""
+    _recolour(figure, "#000000", DARK)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=90, facecolor="black", format="png")
+    picture = io.BytesIO()
+    Image.open(buffer).convert("RGB").save(picture, format="WEBP", quality=82, method=3)
+    return picture.getvalue()
 
 
 def _recolour(figure: Figure, earlier: str, theme: Theme) -> None:

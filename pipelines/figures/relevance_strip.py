@@ -36,7 +36,7 @@ def draw_relevance(
     """
     shown = resample(volume, canonical_geometry(volume.geometry, None))
     places = [relevance.place(name, volume.geometry) for name in findings]
-    z_mm, x_mm = _edges_mm(shown, 0), _edges_mm(shown, 2)
+    z_mm, x_mm = edges_mm(shown, 0), edges_mm(shown, 2)
     tall = min(_TALLEST, _WIDEST * (z_mm[1] - z_mm[0]) / (x_mm[1] - x_mm[0]))
     wide = tall * (x_mm[1] - x_mm[0]) / (z_mm[1] - z_mm[0])
     rows, columns = -(-len(findings) // _PER_ROW), min(len(findings), _PER_ROW)
@@ -48,23 +48,32 @@ def draw_relevance(
         """Axes at a place in inches from the upper left."""
         return figure.add_axes((left / width, 1 - (top + down) / height, across / width, down / height))
 
-    _coronal(panel(_LEFT, _HEAD, wide, tall), shown, places, window_hu)
+    coronal_panel(panel(_LEFT, _HEAD, wide, tall), shown, places, window_hu)
     for i, (name, place) in enumerate(zip(findings, places, strict=True)):
-        _strip(panel(_LEFT + wide + 0.3 + _STRIP * i, _HEAD, 0.3, tall), relevance, name, place, z_mm)
+        strip_panel(panel(_LEFT + wide + 0.3 + _STRIP * i, _HEAD, 0.3, tall), relevance, name, place, z_mm)
         row, column = divmod(i, _PER_ROW)
         top = _HEAD + tall + _FOOT + _AXIAL * row + 0.35
-        _axial(panel(0.1 + _AXIAL * column, top, _AXIAL - 0.2, _AXIAL - 0.4), shown, name, place, window_hu)
+        axial_panel(
+            panel(0.1 + _AXIAL * column, top, _AXIAL - 0.2, _AXIAL - 0.4),
+            shown,
+            readable(name),
+            place,
+            window_hu,
+        )
     return figure
 
 
-def _edges_mm(shown: Volume, axis: int) -> tuple[float, float]:
+def edges_mm(shown: Volume, axis: int) -> tuple[float, float]:
     """Of the volume along the patient's z (axis 0) or x (axis 2)."""
     first, step = shown.geometry.affine[2 - axis, 3], shown.geometry.spacing_mm[axis]
     return float(first - step / 2), float(first + step * (shown.geometry.shape[axis] - 0.5))
 
 
-def _coronal(axes: Axes, shown: Volume, places: Sequence[SlicePlace], window_hu: tuple[float, float]) -> None:
-    extent = (*_edges_mm(shown, 2), *_edges_mm(shown, 0))
+def coronal_panel(
+    axes: Axes, shown: Volume, places: Sequence[SlicePlace], window_hu: tuple[float, float]
+) -> None:
+    """The middle slice of an LPS volume, with a line at each place."""
+    extent = (*edges_mm(shown, 2), *edges_mm(shown, 0))
     middle = shown.voxels_hu[:, shown.geometry.shape[1] // 2]
     axes.imshow(
         middle,
@@ -83,9 +92,10 @@ def _coronal(axes: Axes, shown: Volume, places: Sequence[SlicePlace], window_hu:
     axes.set_title("coronal, through the middle", fontsize=8, loc="left")
 
 
-def _strip(
+def strip_panel(
     axes: Axes, relevance: Relevance, finding: str, place: SlicePlace, z_mm: tuple[float, float]
 ) -> None:
+    """The relevance of each triplet over ``z_mm``, with the place's slice named beside it."""
     values = np.ma.masked_array(relevance.of(finding), ~relevance.real)
     largest = float(np.abs(values).max()) or 1.0
     axes.pcolormesh(
@@ -108,15 +118,16 @@ def _strip(
     axes.set_xlabel(f"± {largest:.2g}", fontsize=8)
 
 
-def _axial(
-    axes: Axes, shown: Volume, finding: str, place: SlicePlace, window_hu: tuple[float, float]
+def axial_panel(
+    axes: Axes, shown: Volume, title: str, place: SlicePlace, window_hu: tuple[float, float]
 ) -> None:
+    """The place's slice of an LPS volume."""
     _, y, x = shown.geometry.spacing_mm
     axes.imshow(
         shown.voxels_hu[_row(shown, place)], cmap="gray", vmin=window_hu[0], vmax=window_hu[1], aspect=y / x
     )
     axes.set_axis_off()
-    axes.set_title(f"{readable(finding)}\n{place}", fontsize=8, loc="left")
+    axes.set_title(f"{title}\n{place}", fontsize=8, loc="left")
 
 
 def _row(shown: Volume, place: SlicePlace) -> int:

@@ -116,7 +116,7 @@ def test_the_page_has_each_finding_of_each_subgroup(tmp_path: Path) -> None:
     rows = page[page.index("emphysema: 3 of 4 groups") : page.index("atelectasis: 0 of 4 groups")]
     assert "soft" in rows
     assert "1 patient: too few to be judged" in rows
-    (one,) = re.findall(r"<td>one</td> (.*?)</tr>", rows)
+    (one,) = re.findall(r'<td class="word">one</td> (.*?)</tr>', rows)
     assert re.findall(r">([\d.]+)<", one)[:2] == ["3", "3"]
     others = page[page.index("atelectasis: 0 of 4 groups") :]
     assert "fewer than two patients with it: not judged" in others

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def test_thresholds_rest_on_one_scan_of_each_training_patient(tmp_path: Path) ->
     evaluate(workspace, "classification")
     folder = workspace.evaluation("classification")
     assert json.loads((folder / "calibration.json").read_text())["cases"] == 3
-    assert "Findings in chest CT on held-out patients" in (folder / "report" / "index.html").read_text()
+    page = (folder / "report" / "index.html").read_text()
+    assert "Findings in chest CT on held-out patients" in page
+    assert re.search(r"says most: slice \d+ of \d+ of the prepared scan", page)
 
 
 def test_empty_scans_neither_calibrate_nor_judge_and_the_report_says_so(
