@@ -18,6 +18,7 @@ from components.volume.volume import Volume
 from pipelines.error_pictures import Explain, error_pictures
 from pipelines.figures.calibration_curves import draw_calibration_curves
 from pipelines.figures.canvas import on_both_papers
+from pipelines.figures.drops import draw_drops
 from pipelines.figures.roc_curves import draw_roc_curves
 from pipelines.render import render
 
@@ -81,7 +82,7 @@ class JudgedClassifier:
             metrics=self.evaluation.metrics,
             calibration=self.calibration,
             thresholds={name: scores.threshold(name) for name in scores.findings},
-            pictures=self._pictures(params),
+            pictures={**self._pictures(params), "drop": _drop_picture(external)},
             errors=errors,
             views=pictures.views,
             strips=pictures.strips,
@@ -100,3 +101,9 @@ class JudgedClassifier:
                 draw_calibration_curves(self.scores, self.calibration["temperature"], params)
             ),
         }
+
+
+def _drop_picture(external: Any) -> tuple[bytes, bytes] | None:
+    metric, mean, _ = JudgedClassifier.headline
+    rows = [row for row in external["drop"] if row["metric"] == metric] if external else []
+    return on_both_papers(draw_drops(rows, first=mean)) if rows else None

@@ -168,10 +168,16 @@ def _result(
         "patients": evaluation.metrics["patients"],
         "held_out_patients": int(apart["patient_id"].nunique()),
         "shared_held_out": int(held_out[shared]["patient_id"].nunique()),
+        "held_out_failed": _failed_at_home(package),
         "drop": judged.drops(apart, params.intervals),
         "leak_checks": list(notes),
         "metrics": evaluation.metrics,
     }
+
+
+def _failed_at_home(package: Path) -> int:
+    """Held-out frames that the package's own evaluation could not predict."""
+    return int(json.loads(_text(package / "metrics.json") or "{}").get("frames_failed", 0))
 
 
 def _write(

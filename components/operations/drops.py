@@ -74,6 +74,8 @@ def finding_drops(
 ) -> list[dict[str, Any]]:
     """A row per metric and finding that can be judged on both sides, and the means over exactly these findings.
 
+    Rows of findings have ``positives``, the patients with it on either side.
+
     Args:
         held_out, external: ``Evaluation.per_patient`` of different patients.
         thresholds: the package's, on both sides.
@@ -84,10 +86,12 @@ def finding_drops(
     ]
     common = [name for name in findings if all(name in side.judged().findings for side in sides)]
     ours, theirs = (side.only(common) for side in sides)
+    counts = {"held_out": ours.counts(), "external": theirs.counts()}
     return [
         {
             "metric": metric,
             "label": name,
+            "positives": {side: found[name]["positives"] for side, found in counts.items() if name in found},
             "held_out": metric_interval(ours, metric, name, params),
             "external": metric_interval(theirs, metric, name, params),
             "drop": _drop(

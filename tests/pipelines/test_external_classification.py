@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,20 @@ def test_a_batch_of_the_workspace(registered: Registered) -> None:
     assert macro["drop"]["value"] == pytest.approx(gap, abs=2e-6)
     folder = Path(result["report"]).parent
     assert folder.name == "classification-1-north"
-    assert "The drop of each finding" in Path(result["report"]).read_text()
+    page = Path(result["report"]).read_text()
+    assert "The drop of each finding" in page
+    assert 'alt="AUROC of each finding on the own held-out patients and here' in page
+    for row in result["drop"]:
+        if row["label"] not in ("macro", "weighted"):
+            own, here, drop = (
+                f"{row[part]['value']:.3f}".replace("-", "−") for part in ("held_out", "external", "drop")
+            )
+            assert re.search(rf"(?s)>{own}\n.{{0,90}}?{here}\n.{{0,90}}?{drop}\n", page)
+            assert row["positives"]["external"] == result["metrics"]["findings"][row["label"]]["positives"]
+            assert row["positives"]["held_out"] >= 2
+    for title in ("AUROC", "average precision", "F1", "calibration error"):
+        assert f"{title} of each finding, own held-out against here" in page
+    assert result["held_out_failed"] == 0
     assert headline(result).startswith("macro AUROC")
     # what the package itself said of these very patients, on the same thresholds
     own = pd.read_parquet(registry.fetch(version) / "per_patient.parquet").set_index("case_id")
