@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from components.acquisition.embeddings import Embeddings
 from components.acquisition.scorecards import Scorecards
@@ -22,7 +23,7 @@ from components.scorecard.patients import columns_with, patient_means
 Floats = npt.NDArray[np.float64]
 
 _MAD_TO_SD = 1.4826
-_CHUNK = 512
+_YARDSTICK = 1000  # patients, at most twice as many, whose distances are the unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +85,12 @@ def isolation(points_nd: Floats, labelled_md: Floats, companions: int) -> Floats
 
     A yardstick that does not depend on how dense the common cases lie.
     """
+    if not points_nd.shape[1]:
+        return np.zeros(len(points_nd))
     everyone = np.concatenate([points_nd, labelled_md])
-    near = np.concatenate(
-        [
-            np.partition(distances(points_nd[start : start + _CHUNK], everyone), companions, axis=1)[
-                :, companions
-            ]
-            for start in range(0, len(points_nd), _CHUNK)
-        ]
-    )
-    some = everyone[:: 1 + len(everyone) // (2 * _CHUNK)]
+    gaps, _ = cKDTree(everyone).query(points_nd, k=[companions + 1])  # the nearest of all is itself
+    near = np.asarray(gaps)[:, 0]
+    some = everyone[:: 1 + len(everyone) // _YARDSTICK]
     pairs = distances(some, some)[np.triu_indices(len(some), 1)]
     apart = pairs[pairs > 1e-6 * max(float(pairs.max()), 1e-12)]
     return near / float(np.median(apart)) if len(apart) else np.zeros(len(near))

@@ -102,8 +102,8 @@ class FailureCoverage:
         near = np.minimum(nearest_labelled(pool.points[counted], embeddings.labelled_md), reach)
         if pool.points.shape[1] == 0:
             near = np.full(len(counted), reach)
-        closeness = np.minimum(apart, reach) ** self.params.power
         density = _density(apart[counted])
+        closeness = np.minimum(apart, reach, out=apart) ** self.params.power
         mass = density ** (self.params.alpha - 1.0) * pool.error[counted] * pool.need[counted]
         minutes = np.array([budget.cost(case) for case in pool.cases])
         modes = Cover(closeness=closeness, near=near**self.params.power, value=mass, minutes=minutes)
@@ -198,7 +198,7 @@ def _reason(pool: _Pool, best: int, share: float, minutes: float, *, is_typical:
     known = f", {far:.2f} from the nearest label" if np.isfinite(far) and pool.points.shape[1] else ""
     rare = f", shows {pool.rarest[best].replace('_', ' ')}" if pool.need[best] > 1.05 else ""
     return (
-        f"{what} {share:.1%} of the error that is left{known}, "
+        f"{what} {share:.1%} of the modelled error{known}, "
         f"predicted error {pool.error[best]:.2f} of the mean{rare}, "
         f"about {minutes:.0f} minutes{pool.note}"
     )

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+_CHUNK = 256
+
 
 class Cover:
     """How near the counted patients are to what was taken, and what taking one more would give.
@@ -21,7 +23,7 @@ class Cover:
     def __init__(self, *, closeness: Floats, near: Floats, value: Floats, minutes: Floats) -> None:
         self._closeness, self._near = closeness, near.copy()
         self._value, self._minutes = value, minutes
-        self._bound = np.full(len(closeness), np.inf)
+        self._bound = self._all_gains()
 
     def valued(self, value: Floats) -> Cover:
         """The same patients, of other value."""
@@ -45,6 +47,14 @@ class Cover:
             self._bound[best], fresh[best] = self.gain(best), True
         total = float((self._value * self._near).sum())
         return best, self._bound[best] / total if total > 0 else 0.0
+
+    def _all_gains(self) -> Floats:
+        """``(n,)`` ``gain`` of every candidate, a few hundred at a time."""
+        parts = [
+            np.maximum(self._near - self._closeness[start : start + _CHUNK], 0.0) @ self._value
+            for start in range(0, len(self._closeness), _CHUNK)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0)
 
     def take(self, candidate: int) -> None:
         """From now on the candidate counts as taken."""
