@@ -30,7 +30,7 @@ BATCHES = ("initial", "one", "two")
 # Few patients: a larger audit sample, to judge at all, and requests for all others of a drifted batch.
 DEMO_PARAMS = {
     "split": {"audit_share": 0.4},
-    "monitor": {"budget_cases": 36},
+    "monitor": {"budget_minutes": {"segmentation": 2160.0, "classification": 180.0}},
     "pseudo_label": {"segmentation": {"teacher": "bundle"}},
 }
 

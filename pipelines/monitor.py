@@ -15,8 +15,10 @@ from components.adapters.whole_file import write_whole
 from components.cohort.task import Task
 from components.errors import StateError
 from components.models.prediction import Predictor
+from components.operations.acquire import Acquisition
 from components.operations.monitor_window import MonitorParams, WindowReport, monitor_window
 from components.volume.volume import Volume
+from pipelines.acquisition import acquisition_of
 from pipelines.params import load_section
 from pipelines.workspace import Workspace
 
@@ -32,6 +34,7 @@ def monitor(
     history: Sequence[bool] = (),
     excluded_patients: Collection[str] = (),
     familiar: pd.DataFrame | None = None,
+    acquisition: Acquisition | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> WindowReport:
     """Monitor the prepared frames of ``batch``; the report lies in ``.ctloop/reports/monitor/TASK-BATCH``.
@@ -47,6 +50,7 @@ def monitor(
         history: whether earlier windows of this model version raised an alarm, oldest first.
         excluded_patients: labelled or test patients, never asked about.
         familiar: scorecards that novelty is measured against; the reference unless given.
+        acquisition: who chooses cases, with what is known from answers; the parameters' own unless given.
         progress: called with (frames done, frames in all).
     """
     params = load_section(MonitorParams, workspace.params, "monitor", task)
@@ -61,6 +65,7 @@ def monitor(
         history=history,
         excluded_patients=excluded_patients,
         familiar=familiar,
+        acquisition=acquisition or acquisition_of(workspace, task, strategy=params.strategy),
         progress=progress,
     )
     hashes = {"reference_sha256": table_hash(reference), "frames_sha256": table_hash(frames)}
@@ -84,11 +89,22 @@ def verdict_json(report: WindowReport) -> dict[str, Any]:
             {**dataclasses.asdict(threshold), "level": threshold.level} for threshold in report.thresholds
         ],
         "candidates": [dataclasses.asdict(candidate) for candidate in report.candidates],
+        "acquisition": _acquisition_json(report.acquisition),
         "failures": report.failures,
         "false_alarms": dataclasses.asdict(report.false_alarms) if report.false_alarms else None,
     }
     plain: dict[str, Any] = json.loads(json.dumps(content), parse_constant=lambda name: None)
     return plain
+
+
+def _acquisition_json(acquisition: Acquisition) -> dict[str, Any]:
+    return {
+        "strategy": acquisition.name,
+        "leads": acquisition.leads,
+        "arms": dataclasses.asdict(acquisition.arms) if acquisition.arms else None,
+        "minutes": dataclasses.asdict(acquisition.minutes),
+        "words": acquisition.words(),
+    }
 
 
 def _write(
@@ -125,6 +141,7 @@ def _page(
         candidates=report.candidates,
         failures=report.failures,
         false_alarms=report.false_alarms,
+        acquisition=report.acquisition.words(),
         frames=len(report.scorecards),
         neighbours=params.neighbours,
         distributions=drift_distributions(report.reference, report.scorecards, report.thresholds),
@@ -178,6 +195,7 @@ def _numbers(report: WindowReport) -> dict[str, float]:
         "n_reference": float(verdict.n_reference),
         "n_window": float(verdict.n_window),
         "candidates": float(len(report.candidates)),
+        "candidate_minutes": sum(candidate.minutes for candidate in report.candidates),
         "failures": float(len(report.failures)),
         "uncertainty_mean": float(report.scorecards["uncertainty"].mean()),
         "novelty_max": float(report.scorecards["novelty"].max()),

@@ -23,6 +23,7 @@ from components.registry.ledger import Ledger
 from components.registry.registry import ModelVersion
 from components.registry.verdict import Verdict
 from components.volume.volume import LabelMap, Volume
+from pipelines.acquisition import learned_acquisition
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.dvc_commands import repro
 from pipelines.gate import gate
@@ -111,6 +112,7 @@ def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:
         model_version=subject_of(version),
         reference=reference,
         familiar=_familiar(workspace, task, predictor, reference),
+        acquisition=learned_acquisition(services, task, predictor, subject_of(version)),
         history=[bool(e.payload["alarmed"]) for e in entries if e.payload["batch"] != batch],
         excluded_patients=_not_to_ask(workspace, task),
         progress=bar(f"monitor {task} {batch}"),
@@ -222,8 +224,10 @@ def _request(
         threshold=found.get("threshold"),
         model_version=model_version,
         evidence=str(found.get("evidence", "audit sample")),
-        budget_minutes=params.budget_minutes[task],
+        budget_minutes=round(found.get("minutes", params.budget_minutes[task]), 1),
         opened_at=now.isoformat(timespec="seconds"),
+        arm=found.get("arm"),
+        choice=found.get("choice"),
         due=(now.date() + datetime.timedelta(days=params.due_days)).isoformat(),
     )
 

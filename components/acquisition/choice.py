@@ -4,37 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
+from components.acquisition.budget import Budget
+from components.acquisition.embeddings import Embeddings
+from components.acquisition.scorecards import Scorecards
+
+Arm = Literal["strategy", "random"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A case chosen for an expert; ``score`` is in the strategy's own unit, ``reason`` a short sentence."""
+    """A case chosen for an expert.
+
+    Args:
+        score: in the strategy's own unit; higher is better.
+        reason: a short sentence.
+        minutes: expert time that the case is expected to take.
+        arm: whether a strategy chose it or the random draw that the strategy is compared with.
+    """
 
     case_id: str
     patient_id: str
     score: float
     reason: str
+    minutes: float
+    arm: Arm = "strategy"
 
 
 class Strategy(Protocol):
-    """Chooses at most ``budget_cases`` cases of as many patients, best first."""
+    """Chooses cases of as many patients within the budget, best first; the same seed, the same choice."""
 
     def __call__(
-        self, scorecards: pd.DataFrame, budget_cases: int, generator: np.random.Generator
+        self,
+        scorecards: Scorecards,
+        embeddings: Embeddings,
+        budget: Budget,
+        generator: np.random.Generator,
+        /,
     ) -> tuple[Choice, ...]: ...
 
 
 def eligible(scorecards: pd.DataFrame, excluded_patients: Collection[str]) -> pd.DataFrame:
     """The pool: scorecards of patients that are neither labelled nor kept for the test set."""
     return scorecards[~scorecards["patient_id"].isin(set(excluded_patients))]
-
-
-def worst_case_by_patient(scorecards: pd.DataFrame) -> pd.DataFrame:
-    """One row per patient (index ``patient_id``, sorted): its case of highest mean ``uncertainty``."""
-    cases = scorecards.groupby(["patient_id", "case_id"], sort=True)["uncertainty"].mean().reset_index()
-    ranked = cases.sort_values(["uncertainty", "case_id"], ascending=[False, True], na_position="last")
-    return ranked.groupby("patient_id", sort=True).first()

@@ -1,26 +1,18 @@
-"""The patients whose worst case the model is least sure of."""
+"""The patients that the model is least sure of, by the uncertainty that every scorecard has."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from components.acquisition.choice import Choice, worst_case_by_patient
+from components.acquisition.budget import Budget
+from components.acquisition.choice import Choice
+from components.acquisition.embeddings import Embeddings
+from components.acquisition.ranking import ranked_by
+from components.acquisition.scorecards import Scorecards
 
 
 def most_uncertain(
-    scorecards: pd.DataFrame, budget_cases: int, generator: np.random.Generator
+    scorecards: Scorecards, embeddings: Embeddings, budget: Budget, generator: np.random.Generator
 ) -> tuple[Choice, ...]:
-    """By mean uncertainty of the patient's worst case, highest first; equal ones in random order."""
-    worst = worst_case_by_patient(scorecards)
-    shuffled = worst.iloc[generator.permutation(len(worst))]
-    ranked = shuffled.sort_values("uncertainty", ascending=False, kind="stable", na_position="last")
-    return tuple(
-        Choice(
-            case_id=str(row.case_id),
-            patient_id=str(patient),
-            score=float(row.uncertainty),
-            reason=f"uncertainty {row.uncertainty:.3f}, rank {rank} of {len(worst)} patients",
-        )
-        for rank, (patient, row) in enumerate(ranked.head(budget_cases).iterrows(), start=1)
-    )
+    """By mean ``uncertainty`` over the frames of the patient's worst case."""
+    return ranked_by("uncertainty", scorecards, budget, generator, strategy="most_uncertain")

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from components.acquisition.choice import Choice, worst_case_by_patient
+from components.acquisition.budget import Budget, spend
+from components.acquisition.choice import Choice
+from components.acquisition.embeddings import Embeddings
+from components.acquisition.scorecards import Scorecards
 
 
 def random_patients(
-    scorecards: pd.DataFrame, budget_cases: int, generator: np.random.Generator
+    scorecards: Scorecards, embeddings: Embeddings, budget: Budget, generator: np.random.Generator
 ) -> tuple[Choice, ...]:
     """Patients uniformly without replacement, then one of the patient's cases uniformly."""
-    patients = worst_case_by_patient(scorecards).index.to_numpy()
-    drawn = generator.permutation(patients)[:budget_cases]
-    return tuple(
-        Choice(
-            case_id=str(generator.choice(_cases_of(scorecards, patient))),
-            patient_id=str(patient),
-            score=0.0,
-            reason="drawn at random among the patients",
-        )
-        for patient in drawn
+    return spend(
+        budget,
+        (
+            Choice(
+                case_id=str(generator.choice(scorecards.cases(patient))),
+                patient_id=patient,
+                score=0.0,
+                reason="drawn at random among the patients",
+                minutes=0.0,
+            )
+            for patient in generator.permutation(np.array(scorecards.patients(), dtype=object))
+        ),
     )
-
-
-def _cases_of(scorecards: pd.DataFrame, patient: str) -> list[str]:
-    return sorted(set(scorecards.loc[scorecards["patient_id"] == patient, "case_id"]))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration: what a database must say so that nothing needs to be migrated."""
 
 VERSION_TABLE = "ctloop_alembic_version"
@@ -52,6 +52,8 @@ class RequestRow(Base):
     label_sha256: Mapped[str | None] = mapped_column(String(64))
     label_set_version: Mapped[str | None] = mapped_column(String(80))
     answered_at: Mapped[str | None] = mapped_column(String(40))
+    arm: Mapped[str | None] = mapped_column(String(20))
+    choice: Mapped[str | None] = mapped_column(Text)
 
 
 class LedgerRow(Base):

@@ -9,7 +9,8 @@ from typing import Literal
 from components.cohort.task import Task
 
 Status = Literal["open", "answered", "cancelled"]
-Reason = Literal["audit", "uncertainty", "temporal_jump", "drift", "pseudo_jump"]
+Reason = Literal["audit", "uncertainty", "temporal_jump", "drift", "pseudo_jump", "acquisition"]
+Arm = Literal["strategy", "random"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +18,11 @@ class LabelingRequest:
     """Which frame, why, measured against what, by which model version, until when.
 
     ``measured`` and ``threshold`` are in the unit of the reason: uncertainty, temporal_jump and
-    pseudo_jump in [0, 1]; drift as the p-value and its level; audit without either (``None``).
+    pseudo_jump in [0, 1]; drift as the p-value and its level; audit and acquisition without either (``None``).
     ``frame_id`` names the frame; for classification it is the case. ``label_set_version`` is the hash of the
-    first data version that holds the answer; it comes a moment after ``answered_at``.
+    first data version that holds the answer; it comes a moment after ``answered_at``. ``arm`` says whether the
+    acquisition strategy chose the frame or the random draw that it is compared with, and ``choice`` how; neither is
+    shown to the expert, whose care must not depend on it.
     """
 
     task: Task
@@ -39,6 +42,8 @@ class LabelingRequest:
     label_sha256: str | None = None
     label_set_version: str | None = None
     answered_at: str | None = None
+    arm: Arm | None = None
+    choice: str | None = None
 
     @property
     def id(self) -> str:

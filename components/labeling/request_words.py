@@ -10,6 +10,7 @@ REASON_WORDS: dict[Reason, str] = {
     "temporal_jump": "jump between frames",
     "drift": "unfamiliar scans",
     "pseudo_jump": "teacher jumps between frames",
+    "acquisition": "to learn from",
 }
 
 
@@ -20,6 +21,10 @@ def why(request: LabelingRequest) -> str:
         return (
             "Drawn at random from its batch: such answers tell without bias how good the model is. "
             "They are never trained on."
+        )
+    if request.reason == "acquisition":
+        return (
+            "Chosen from its batch because an answer here should teach the model much for the time it takes."
         )
     if request.measured is None or request.threshold is None:
         return f"Asked because of {request.reason.replace('_', ' ')}; no measured value was stored."

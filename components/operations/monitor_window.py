@@ -11,16 +11,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from components.acquisition.strategies import StrategyName
+from components.acquisition.strategies import DEFAULT
+from components.cohort.task import TASKS, Task
 from components.drift.novelty import case_novelty
 from components.drift.self_test import FalseAlarmRate, replay_reference
 from components.drift.verdict import DriftParams, DriftVerdict, assess_drift
 from components.errors import ParameterError
 from components.models.prediction import Predictor
+from components.operations.acquire import Acquisition
 from components.operations.request_candidates import (
     WATCHED,
     RequestCandidate,
-    drift_candidates,
+    chosen_candidates,
     threshold_candidates,
 )
 from components.operations.scoring import score_cases
@@ -35,9 +37,10 @@ class MonitorParams:
     Args:
         drift: when to speak of drift.
         quantile: a frame is asked about above this quantile of the reference patients' worst frames.
-        budget_cases: requests name at most this many cases of a window; half of them are kept for a drift.
+        budget_minutes: of experts, per task, that the requests of a window may take; half is kept for a drift.
+        routine_share: of the minutes of a window without drift, for cases that are merely worth learning from.
         frames_per_case: of each case to segment at most this many frames.
-        strategy: how cases are chosen from a drifted stratum.
+        strategy: how cases are chosen from a drifted stratum, and for the routine share.
         neighbours: reference patients that novelty measures the distance to.
         replays: random windows of reference patients in the self-test of the alarm; 0 leaves it out.
         seed: of the strategy and the self-test.
@@ -45,18 +48,26 @@ class MonitorParams:
 
     drift: DriftParams = field(default_factory=DriftParams)
     quantile: float = 0.95
-    budget_cases: int = 8
+    budget_minutes: dict[str, float] = field(
+        default_factory=lambda: {"segmentation": 480.0, "classification": 40.0}
+    )
+    routine_share: float = 0.25
     frames_per_case: int = 2
-    strategy: StrategyName = "coverage"
+    strategy: str = DEFAULT
     neighbours: int = 5
     replays: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        counts = (self.frames_per_case, self.neighbours, self.budget_cases + 1, self.replays + 1)
-        if not 0 < self.quantile < 1 or min(counts) < 1:
+        counts = (self.frames_per_case, self.neighbours, self.replays + 1)
+        within = 0 < self.quantile < 1 and 0 <= self.routine_share <= 1
+        complete = set(self.budget_minutes) == set(TASKS) and min(self.budget_minutes.values()) >= 0
+        if not within or not complete or min(counts) < 1:
             raise ParameterError(
-                expected="0 < quantile < 1, frames_per_case and neighbours >= 1, no negative number",
+                expected=(
+                    "0 < quantile < 1, 0 <= routine_share <= 1, budget_minutes of both tasks, "
+                    "frames_per_case and neighbours >= 1, no negative number"
+                ),
                 got=str(self),
                 hint="the shipped section `monitor` of params.yaml",
             )
@@ -70,6 +81,7 @@ class WindowReport:
         scorecards: one row per frame of the window, with ``novelty`` (by case; 1 = typical of the reference).
         reference: the scorecards they were judged against, with ``novelty`` among the other patients.
         failures: frames without a scorecard → why.
+        acquisition: who chose, for people.
         false_alarms: the alarm's rate on the reference itself; ``None``: not asked for, or too few patients.
     """
 
@@ -80,6 +92,7 @@ class WindowReport:
     thresholds: tuple[ReferenceThreshold, ...]
     candidates: tuple[RequestCandidate, ...]
     failures: dict[str, str]
+    acquisition: Acquisition
     false_alarms: FalseAlarmRate | None = None
 
 
@@ -94,6 +107,7 @@ def monitor_window(
     history: Sequence[bool] = (),
     excluded_patients: Collection[str] = (),
     familiar: pd.DataFrame | None = None,
+    acquisition: Acquisition | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> WindowReport:
     """Score the frames with the champion and say what is unusual about them.
@@ -107,6 +121,7 @@ def monitor_window(
         history: whether earlier windows of this model version raised an alarm, oldest first.
         familiar: scorecards that novelty is measured against; the reference unless given (too few patients to
             judge drift by may still be enough to rank by).
+        acquisition: who chooses cases, and what is known from earlier answers; ctloop's own without any unless given.
         excluded_patients: never asked about (labelled already, of the test set); nor is the reference.
         progress: called with (frames done, frames in all).
     """
@@ -126,14 +141,18 @@ def monitor_window(
     excluded = {*excluded_patients, *reference["patient_id"]}
     if predictor.task == "classification":
         params = replace(params, frames_per_case=1)  # findings belong to the whole case
+    acquisition = acquisition or Acquisition()
     return WindowReport(
         model_version=model_version,
         scorecards=scorecards,
         reference=_with_novelty(known, reference, params.neighbours),
         verdict=verdict,
         thresholds=thresholds,
-        candidates=_candidates(scorecards, verdict, thresholds, params, excluded),
+        candidates=_candidates(
+            scorecards, verdict, thresholds, params, excluded, acquisition, predictor.task
+        ),
         failures=failures,
+        acquisition=acquisition,
         false_alarms=_self_test(reference, params),
     )
 
@@ -144,27 +163,41 @@ def _candidates(
     thresholds: tuple[ReferenceThreshold, ...],
     params: MonitorParams,
     excluded: Collection[str],
+    acquisition: Acquisition,
+    task: Task,
 ) -> tuple[RequestCandidate, ...]:
-    """Unusual frames first, since their evidence is their own; half of the budget is kept for a drift."""
-    kept_for_drift = -(-params.budget_cases // 2) if verdict.kind == "drift" else 0
+    """Unusual frames first, since their evidence is their own; a part of the minutes is kept for the acquisition.
+
+    After a drift that part is half, and it gets what the unusual frames leave; else it is the routine share alone.
+    """
+    total = params.budget_minutes[task]
+    drifted = verdict.kind == "drift"
+    kept = total * (0.5 if drifted else params.routine_share)
     unusual = threshold_candidates(
         scorecards,
         thresholds,
-        budget_cases=params.budget_cases - kept_for_drift,
+        minutes=acquisition.minutes,
+        budget_minutes=total - kept,
         frames_per_case=params.frames_per_case,
         excluded_patients=excluded,
     )
-    asked = {candidate.patient_id for candidate in unusual}
-    drifted = drift_candidates(
+    left = total - sum(candidate.minutes for candidate in unusual)
+    chosen = chosen_candidates(
+        acquisition,
         scorecards,
         verdict,
-        strategy=params.strategy,
-        budget_cases=params.budget_cases - len(asked),
+        budget_minutes=left if drifted else kept,
         frames_per_case=params.frames_per_case,
-        excluded_patients={*excluded, *asked},
-        generator=np.random.default_rng(params.seed),
+        excluded_patients={*excluded, *(candidate.patient_id for candidate in unusual)},
+        generator=_generator(params.seed, scorecards),
     )
-    return unusual + drifted
+    return unusual + chosen
+
+
+def _generator(seed: int, scorecards: pd.DataFrame) -> np.random.Generator:
+    """Of the seed and the batches, so that not every batch draws the same."""
+    batches = ",".join(sorted(scorecards["batch"].astype(str).unique()))
+    return np.random.default_rng([seed, *batches.encode()])
 
 
 def _with_novelty(reference: pd.DataFrame, scorecards: pd.DataFrame, neighbours: int) -> pd.DataFrame:

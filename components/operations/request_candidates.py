@@ -9,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from components.acquisition.choice import eligible
+from components.acquisition.choice import Arm, eligible
+from components.acquisition.cost_model import MinutesModel
 from components.acquisition.frames_of_case import frames_of_case
-from components.acquisition.strategies import STRATEGIES, StrategyName
 from components.drift.strata import Stratum
 from components.drift.verdict import DriftVerdict
+from components.operations.acquire import Acquisition, choose_cases
 from components.scorecard.columns import META
 from components.scorecard.patients import value_text
 from components.scorecard.reference_threshold import ReferenceThreshold
@@ -26,36 +27,46 @@ class RequestCandidate:
     """A frame for an expert; the fields are those of a labeling request.
 
     ``measured`` and ``threshold``: uncertainty or temporal jump in [0, 1] against the reference; for a drift
-    the smallest Holm-adjusted p-value against alpha. ``evidence`` is the same text for the same finding.
+    the smallest Holm-adjusted p-value against alpha; for an acquisition ``None``. ``evidence`` is the same text for the
+    same finding. ``minutes`` is what the answer is expected to take; ``arm`` and ``choice`` are of the acquisition.
     """
 
     frame_id: str
     case_id: str
     patient_id: str
     batch: str
-    reason: Literal["uncertainty", "temporal_jump", "drift"]
-    measured: float
-    threshold: float
+    reason: Literal["uncertainty", "temporal_jump", "drift", "acquisition"]
+    measured: float | None
+    threshold: float | None
     evidence: str
+    minutes: float
+    arm: Arm | None = None
+    choice: str | None = None
 
 
 def threshold_candidates(
     scorecards: pd.DataFrame,
     thresholds: Sequence[ReferenceThreshold],
     *,
-    budget_cases: int,
+    minutes: MinutesModel,
+    budget_minutes: float,
     frames_per_case: int,
     excluded_patients: Collection[str] = (),
 ) -> tuple[RequestCandidate, ...]:
-    """Frames above a threshold by relative excess: each for its strongest reason, worst patients first."""
+    """Frames above a threshold by relative excess: each for its strongest reason, worst patients first.
+
+    A patient whose frames no longer fit the minutes is passed over.
+    """
     pool = eligible(scorecards, excluded_patients)
     tables = [_exceeding(pool, threshold) for threshold in thresholds]
     if not any(len(table) for table in tables):
         return ()
     ranked = pd.concat(tables).sort_values(["excess", "frame_id"], ascending=[False, True], kind="stable")
     ranked = ranked.drop_duplicates("frame_id")
-    case_of_patient = ranked.drop_duplicates("patient_id").head(budget_cases)["case_id"]
-    chosen = ranked[ranked["case_id"].isin(set(case_of_patient))].groupby("case_id").head(frames_per_case)
+    worst = ranked.drop_duplicates("patient_id")["case_id"]
+    asked = ranked[ranked["case_id"].isin(set(worst))].groupby("case_id").head(frames_per_case)
+    asked = asked.assign(minutes=minutes.minutes(asked))
+    chosen = asked[asked["case_id"].isin(_afforded(asked, budget_minutes))]
     by_column = {threshold.column: threshold for threshold in thresholds}
     return tuple(
         _unusual(row, by_column[column], column)
@@ -65,41 +76,66 @@ def threshold_candidates(
     )
 
 
-def drift_candidates(
+def chosen_candidates(
+    acquisition: Acquisition,
     scorecards: pd.DataFrame,
     verdict: DriftVerdict,
     *,
-    strategy: StrategyName,
-    budget_cases: int,
+    budget_minutes: float,
     frames_per_case: int,
     excluded_patients: Collection[str],
     generator: np.random.Generator,
 ) -> tuple[RequestCandidate, ...]:
-    """Cases of the drifted stratum (of the whole window when none stands out), chosen by the strategy.
-
-    None unless the verdict is ``drift``.
-    """
-    if verdict.kind != "drift":
-        return ()
-    stratum = verdict.strata[0] if verdict.strata else None
-    pool = eligible(_of_stratum(scorecards, stratum), excluded_patients)
-    chosen = STRATEGIES[strategy](pool, budget_cases, generator)
-    p_value = min(channel.p_holm for channel in verdict.channels)
-    evidence = _drift_evidence(verdict, stratum)
+    """Cases that the acquisition chooses: after a drift of its stratum (of the whole window when none stands out)."""
+    drifted = verdict.kind == "drift"
+    stratum = verdict.strata[0] if drifted and verdict.strata else None
+    pool = _of_stratum(scorecards, stratum)
+    chosen = choose_cases(
+        acquisition,
+        pool,
+        minutes=budget_minutes,
+        frames_per_case=frames_per_case,
+        excluded_patients=excluded_patients,
+        generator=generator,
+    )
+    p_value = min((channel.p_holm for channel in verdict.channels), default=None)
+    evidence = _drift_evidence(verdict, stratum) if drifted else "routine share of the batch"
     return tuple(
         RequestCandidate(
-            frame_id=frame,
+            frame_id=str(frame["frame_id"]),
             case_id=choice.case_id,
             patient_id=choice.patient_id,
-            batch=_batch_of(pool, frame),
-            reason="drift",
-            measured=p_value,
-            threshold=verdict.alpha,
+            batch=str(frame["batch"]),
+            reason="drift" if drifted else "acquisition",
+            measured=p_value if drifted else None,
+            threshold=verdict.alpha if drifted else None,
             evidence=evidence,
+            minutes=minutes,
+            arm=choice.arm,
+            choice=choice.reason,
         )
         for choice in chosen
-        for frame in frames_of_case(pool[pool["case_id"] == choice.case_id], frames_per_case)
+        for frame, minutes in _asked_frames(pool, choice.case_id, frames_per_case, acquisition.minutes)
     )
+
+
+def _afforded(asked: pd.DataFrame, budget_minutes: float) -> set[str]:
+    """The cases that the minutes buy, in the order of their first frame."""
+    costs = asked.groupby("case_id", sort=False)["minutes"].sum()
+    left, cases = budget_minutes * (1 + 1e-9), set()
+    for case, cost in costs.items():
+        if cost <= left:
+            left -= cost
+            cases.add(str(case))
+    return cases
+
+
+def _asked_frames(
+    pool: pd.DataFrame, case_id: str, frames_per_case: int, model: MinutesModel
+) -> list[tuple[dict[Hashable, Any], float]]:
+    case = pool[pool["case_id"] == case_id]
+    rows = case.set_index("frame_id", drop=False).loc[list(frames_of_case(case, frames_per_case))]
+    return list(zip(rows.to_dict("records"), model.minutes(rows).tolist(), strict=True))
 
 
 def _exceeding(pool: pd.DataFrame, threshold: ReferenceThreshold) -> pd.DataFrame:
@@ -125,6 +161,7 @@ def _unusual(
             f"{column.replace('_', ' ')} above rank {threshold.rank} of the worst frames of {threshold.n} "
             f"reference patients (level {threshold.level:.2f})"
         ),
+        minutes=float(row["minutes"]),
     )
 
 
@@ -138,7 +175,3 @@ def _drift_evidence(verdict: DriftVerdict, stratum: Stratum | None) -> str:
     channels = ", ".join(channel.name for channel in verdict.channels if channel.alarmed)
     where = f"{stratum.column} {stratum.value}" if stratum else "the whole window"
     return f"drift of {channels} in {where}"
-
-
-def _batch_of(pool: pd.DataFrame, frame: str) -> str:
-    return str(pool.loc[pool["frame_id"] == frame, "batch"].iloc[0])

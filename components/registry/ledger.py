@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-EntryKind = Literal["register", "gate", "promote", "rollback", "label_set", "drift"]
+EntryKind = Literal["register", "gate", "promote", "rollback", "label_set", "drift", "acquisition"]
 
 
 @dataclass(frozen=True, kw_only=True)

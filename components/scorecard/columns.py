@@ -4,6 +4,14 @@
 ``temporal_jump`` (1 - mean Dice to the neighbouring frames, NaN for a single frame); ``embedding_000``…;
 ``output_*`` (structure volumes in ml, finding probabilities); ``image_*`` (statistics of the voxels);
 ``meta_*`` (acquisition metadata, numeric or text).
+
+A model package may measure more; a strategy that needs a column that is not there says so:
+``predictive_entropy`` and ``mutual_information`` in nats, means over voxels (classification: over findings);
+``boundary_entropy`` in nats, a mean over the voxels at the predicted surfaces; ``pairwise_dice_disagreement``
+(1 - mean foreground Dice over pairs of members) and ``student_teacher_dice`` (mean foreground Dice with the teacher's
+pseudo-label), both in [0, 1]; ``class_score_*`` (entropy × probability of the class, a mean over
+voxels; Lüth et al., arXiv 2601.13677); ``foreground_ml`` (of the pseudo-label, else of the prediction);
+``predicted_quality`` (calibrated estimate of the mean Dice, classification: of 1 - error probability, in [0, 1]).
 """
 
 from __future__ import annotations
@@ -12,6 +20,7 @@ EMBEDDING = "embedding_"
 OUTPUT = "output_"
 IMAGE = "image_"
 META = "meta_"
+CLASS_SCORE = "class_score_"
 
 IDENTITY: tuple[str, ...] = ("frame_id", "case_id", "patient_id", "batch", "phase_percent")
 

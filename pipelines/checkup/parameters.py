@@ -12,6 +12,7 @@ import yaml
 import pipelines
 from components.cohort.task import TASKS
 from components.errors import CtloopError
+from components.operations.monitor_window import MonitorParams
 from pipelines.checkup.check import Check, CheckOf
 from pipelines.params import load_section
 from pipelines.pseudo_params import PseudoLabelParams
@@ -97,4 +98,16 @@ def _registered_teacher(params: PseudoLabelParams) -> Check:
     )
 
 
-PARAMETER_CHECKS: tuple[CheckOf, ...] = (parameters, teacher)
+def strategy(workspace: Workspace) -> Check:
+    """Somebody has the strategy that the monitor chooses cases by."""
+    from pipelines.acquisition import acquisition_of
+
+    try:
+        name = load_section(MonitorParams, workspace.params, "monitor").strategy
+        acquisition_of(workspace, "segmentation", strategy=name)
+    except CtloopError as error:
+        return Check(name="strategy", ok=False, found=str(error), fix="correcting monitor.strategy")
+    return Check(name="strategy", ok=True, found=name, fix="nothing")
+
+
+PARAMETER_CHECKS: tuple[CheckOf, ...] = (parameters, teacher, strategy)

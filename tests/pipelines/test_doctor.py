@@ -54,7 +54,8 @@ def test_every_check_has_a_verdict_and_a_fix_and_nothing_is_made(workspace: Work
     findings = doctor(workspace)
     assert {finding.name for finding in findings} >= {
         "python", "packages", "disk", "memory", "git clone", "dvc", "dvc telemetry", "telemetry",
-        "pseudonym key", "batches", "ports", "parameters", "teacher", "database", "mlflow store", "champions",
+        "pseudonym key", "batches", "ports", "parameters", "teacher", "strategy", "database",
+        "mlflow store", "champions",
     }  # fmt: skip
     assert all(finding.found and finding.fix for finding in findings)
     assert sorted(workspace.root.rglob("*")) == before
@@ -214,3 +215,12 @@ def test_the_shipped_parameters_parse() -> None:
     root = Path(__file__).parents[2]
     finding = parameters.parameters(Workspace(root=root, state=root / ".ctloop"))
     assert finding.ok, finding.found
+
+
+def test_a_strategy_that_nobody_has_is_a_fault(workspace: Workspace) -> None:
+    assert parameters.strategy(workspace).found == "failure_coverage"
+    shipped = workspace.params.read_text()
+    workspace.params.write_text(shipped.replace("strategy: failure_coverage", "strategy: coverage", 1))
+    assert "failure_coverage, random" in parameters.strategy(workspace).found
+    workspace.params.write_text(shipped.replace("baseline: random", "baseline: nothing", 1))
+    assert not parameters.strategy(workspace).ok

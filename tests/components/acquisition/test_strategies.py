@@ -1,103 +1,91 @@
+"""What holds for every strategy."""
+
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from components.acquisition.budget import Budget
 from components.acquisition.choice import eligible
-from components.acquisition.coverage import coverage
-from components.acquisition.frames_of_case import frames_of_case
-from components.acquisition.most_uncertain import most_uncertain
-from components.acquisition.strategies import STRATEGIES, StrategyName
+from components.acquisition.embeddings import Embeddings
+from components.acquisition.scorecards import Scorecards
+from components.acquisition.strategies import STRATEGIES
+from components.errors import InputError
+from tests.components.acquisition.pools import rng
 from tests.components.drift.population import scorecards
 
 
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
+def rich_pool(patients: int = 12) -> pd.DataFrame:
+    """Cines with every column that any strategy reads."""
+    table = scorecards(patients, rng(), frames=4)
+    more = rng(1).uniform(0.05, 0.95, size=(len(table), 9))
+    names = (
+        "predictive_entropy", "mutual_information", "boundary_entropy", "pairwise_dice_disagreement",
+        "student_teacher_dice", "class_score_aorta", "class_score_myocardium", "output_emphysema", "output_nodule",
+    )  # fmt: skip
+    return table.assign(**dict(zip(names, more.T, strict=True)), foreground_ml=300.0)
 
 
-@pytest.fixture(scope="module")
-def pool() -> pd.DataFrame:
-    return scorecards(12, rng(), frames=4)
+POOL = rich_pool()
+
+
+def run(name: str, pool: pd.DataFrame, budget: Budget, seed: int = 0) -> tuple[object, ...]:
+    cards = Scorecards(pool=pool)
+    return STRATEGIES[name](cards, Embeddings.of(cards), budget, rng(seed))
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_every_strategy_keeps_the_budget_one_case_per_patient(name: StrategyName, pool: pd.DataFrame) -> None:
-    for budget in (0, 1, 5, 50):
-        chosen = STRATEGIES[name](pool, budget, rng())
-        assert len(chosen) == min(budget, 12)
+def test_it_keeps_the_budget_one_case_per_patient(name: str) -> None:
+    for cases in (0, 1, 5, 50):
+        cards = Scorecards(pool=POOL)
+        chosen = STRATEGIES[name](cards, Embeddings.of(cards), Budget(cases=cases, usual_minutes=30.0), rng())
+        assert len(chosen) == min(cases, 12)
         assert len({choice.patient_id for choice in chosen}) == len(chosen)
         assert all(choice.case_id == choice.patient_id + "c" and choice.reason for choice in chosen)
+        assert all(choice.minutes == 30.0 and choice.arm == "strategy" for choice in chosen)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_the_same_seed_gives_the_same_choice_in_any_row_order(name: StrategyName, pool: pd.DataFrame) -> None:
-    shuffled = pool.sample(frac=1, random_state=3)
-    assert STRATEGIES[name](pool, 6, rng(5)) == STRATEGIES[name](shuffled, 6, rng(5))
+def test_it_keeps_the_minutes(name: str) -> None:
+    costs = {f"p{i:03d}c": 10.0 + 5.0 * i for i in range(12)}
+    cards = Scorecards(pool=POOL)
+    chosen = STRATEGIES[name](cards, Embeddings.of(cards), Budget(minutes=100.0, case_minutes=costs), rng())
+    spent = sum(choice.minutes for choice in chosen)
+    left = [cost for case, cost in costs.items() if case not in {choice.case_id for choice in chosen}]
+    assert all(choice.minutes == costs[choice.case_id] for choice in chosen)
+    assert spent <= 100.0 < spent + min(left)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_excluded_patients_are_never_chosen(name: StrategyName, pool: pd.DataFrame) -> None:
+def test_the_same_seed_gives_the_same_choice_in_any_row_order(name: str) -> None:
+    shuffled = POOL.sample(frac=1, random_state=3)
+    assert run(name, POOL, Budget(cases=6), 5) == run(name, shuffled, Budget(cases=6), 5)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_excluded_patients_are_never_chosen(name: str) -> None:
     kept = [f"p{i:03d}" for i in range(9)]
-    chosen = STRATEGIES[name](eligible(pool, kept), 12, rng())
+    cards = Scorecards(pool=eligible(POOL, kept), labelled=POOL[POOL["patient_id"].isin(kept)])
+    chosen = STRATEGIES[name](cards, Embeddings.of(cards), Budget(cases=12), rng())
     assert {choice.patient_id for choice in chosen} == {"p009", "p010", "p011"}
-    assert STRATEGIES[name](eligible(pool, pool["patient_id"]), 3, rng()) == ()
+    assert run(name, eligible(POOL, POOL["patient_id"]), Budget(cases=3)) == ()
 
 
-def test_random_differs_between_seeds_and_reaches_everyone(pool: pd.DataFrame) -> None:
-    drawn = {STRATEGIES["random"](pool, 1, rng(seed))[0].patient_id for seed in range(120)}
-    assert len(drawn) == 12
-
-
-def test_most_uncertain_ranks_patients_by_their_worst_case() -> None:
-    table = pd.DataFrame(
-        {
-            "patient_id": ["a", "a", "b", "c"],
-            "case_id": ["a1", "a2", "b1", "c1"],
-            "uncertainty": [0.1, 0.9, 0.5, np.nan],
-        }
-    )
-    assert [choice.case_id for choice in most_uncertain(table, 3, rng())] == ["a2", "b1", "c1"]
-
-
-def test_coverage_visits_every_cluster_before_it_repeats_one() -> None:
-    """Three far clusters of equally sure patients: four far choices and two typical ones reach all three."""
-    centres = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
-    points = np.concatenate([centre + rng(i).normal(size=(8, 2)) for i, centre in enumerate(centres)])
-    table = pd.DataFrame(
-        {
-            "patient_id": [f"p{i:02d}" for i in range(24)],
-            "case_id": [f"c{i:02d}" for i in range(24)],
-            "uncertainty": 0.5,
-            "embedding_000": points[:, 0],
-            "embedding_001": points[:, 1],
-        }
-    )
-    for seed in range(5):
-        chosen = coverage(table, 6, rng(seed))
-        assert {int(choice.patient_id[1:]) // 8 for choice in chosen} == {0, 1, 2}
-        assert sum("typical" in choice.reason for choice in chosen) == 2
-
-
-def test_coverage_without_embeddings_falls_back_to_uncertainty(pool: pd.DataFrame) -> None:
-    bare = pool.drop(columns=[column for column in pool if column.startswith("embedding_")])
-    first = coverage(bare, 1, rng())[0]
-    assert first.patient_id == most_uncertain(pool, 1, rng())[0].patient_id
-
-
-def test_frames_are_few_and_far_apart_in_the_cycle() -> None:
-    case = pd.DataFrame(
-        {
-            "frame_id": [f"f{i}" for i in range(10)],
-            "phase_percent": np.arange(10) * 10.0,
-            "uncertainty": [0.1] * 9 + [0.9],
-        }
-    )
-    assert frames_of_case(case, 1) == ("f9",)
-    assert frames_of_case(case, 2) == ("f9", "f4")
-    assert len(frames_of_case(case, 99)) == 10
-
-
-def test_a_plain_ct_has_its_one_frame() -> None:
-    case = pd.DataFrame({"frame_id": ["only"], "phase_percent": [np.nan], "uncertainty": [0.3]})
-    assert frames_of_case(case, 2) == ("only",)
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("entropy", "predictive_entropy"),
+        ("bald", "mutual_information"),
+        ("power_bald", "mutual_information"),
+        ("clasp_pe", "class_score_"),
+        ("pairwise_dice", "pairwise_dice_disagreement"),
+        ("temporal", "temporal_jump"),
+    ],
+)
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_missing_signal_is_named(name: str, column: str, gone: bool) -> None:
+    columns = [known for known in POOL if str(known).startswith(column)]
+    bare = POOL.drop(columns=columns) if gone or name == "clasp_pe" else POOL.assign(**{column: np.nan})
+    with pytest.raises(InputError, match=f"{column}.*{name}"):
+        run(name, bare, Budget(cases=2))

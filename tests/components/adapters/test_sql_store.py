@@ -213,6 +213,33 @@ def test_the_tables_are_what_the_migrations_make(store: SqlStore, url: str) -> N
     engine.dispose()
 
 
+def test_a_database_of_the_first_schema_keeps_its_requests(url: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    import components.adapters.sql_engine as module
+
+    assert module.__file__ is not None
+    old = {name: value for name, value in vars(a_request()).items() if name not in ("arm", "choice")}
+    store = open_store(url)
+    store.open_request(a_request(arm="random", choice="drawn at random"))
+    assert store.requests()[0].arm == "random"
+    engine, config = connect(url), Config()
+    config.set_main_option("script_location", str(Path(module.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    with writing(engine) as connection:
+        columns = connection.execute(text("SELECT * FROM labeling_requests")).mappings().one()
+        assert not {"arm", "choice"} & set(columns)
+    store.close()
+    again = open_store(url)
+    assert again.requests() == (LabelingRequest(**old),)
+    again.close()
+    engine.dispose()
+
+
 def test_the_stated_schema_version_is_the_newest_migration() -> None:
     from alembic.script import ScriptDirectory
 

@@ -30,7 +30,15 @@ def test_an_audit_has_no_numbers() -> None:
     assert "at random" in why(replace(REQUEST, reason="audit", measured=None, threshold=None))
 
 
+def test_an_expert_does_not_learn_which_arm_asks() -> None:
+    asked = replace(REQUEST, reason="acquisition", measured=None, threshold=None)
+    sentences = {why(replace(asked, arm=arm, choice=f"by {arm}")) for arm in ("strategy", "random")}
+    assert len(sentences) == 1
+    assert "teach" in sentences.pop()
+
+
 def test_the_same_evidence_has_the_same_id() -> None:
     assert replace(REQUEST, measured=0.9, opened_at="later").id == REQUEST.id
     assert replace(REQUEST, evidence="other").id != REQUEST.id
+    assert replace(REQUEST, arm="random", choice="drawn").id == REQUEST.id
     assert len(REQUEST.id) == 16

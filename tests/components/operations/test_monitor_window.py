@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from components.acquisition.arm_verdict import ArmVerdict
+from components.acquisition.cost_model import MinutesModel
 from components.cohort.task import Task
 from components.drift.verdict import DriftParams, assess_drift
 from components.errors import InputError, ParameterError
 from components.models.prediction import FramePrediction
+from components.operations.acquire import Acquisition
 from components.operations.monitor_window import MonitorParams, WindowReport, monitor_window
-from components.operations.request_candidates import drift_candidates, threshold_candidates
+from components.operations.request_candidates import chosen_candidates, threshold_candidates
 from components.operations.scoring import score_cases
 from components.scorecard.reference_threshold import ReferenceThreshold, reference_threshold
 from components.volume.geometry import Geometry
@@ -19,7 +23,11 @@ from components.volume.volume import LabelMap, Volume
 from tests.components.drift.population import scorecards
 
 GRID = Geometry.axis_aligned((4, 10, 10), (2.0, 1.0, 1.0))
-PARAMS = MonitorParams(drift=DriftParams(permutations=999), budget_cases=4)
+CASES = 4
+PARAMS = MonitorParams(
+    drift=DriftParams(permutations=999),
+    budget_minutes={"segmentation": CASES * 60.0, "classification": CASES * 30.0},  # 30 minutes a frame
+)
 
 
 class BrightnessPredictor:
@@ -73,7 +81,11 @@ def reference() -> pd.DataFrame:
 
 
 def watch(
-    reference: pd.DataFrame, frames: pd.DataFrame, load: Callable[[str], Volume], **more: object
+    reference: pd.DataFrame,
+    frames: pd.DataFrame,
+    load: Callable[[str], Volume],
+    cases: int = CASES,
+    **more: object,
 ) -> WindowReport:
     return monitor_window(
         predictor=BrightnessPredictor(),
@@ -81,7 +93,7 @@ def watch(
         reference=reference,
         frames=frames,
         load=load,
-        params=PARAMS,
+        params=replace(PARAMS, budget_minutes={"segmentation": cases * 60.0, "classification": cases * 30.0}),
         **more,  # type: ignore[arg-type]
     )
 
@@ -100,11 +112,38 @@ def test_a_changed_scanner_raises_drift_and_asks_about_its_cases(reference: pd.D
     assert {"metadata", "embeddings"} <= {c.name for c in report.verdict.channels if c.alarmed}
     drift = [candidate for candidate in report.candidates if candidate.reason == "drift"]
     assert len({candidate.case_id for candidate in drift}) == 2
-    assert len({candidate.case_id for candidate in report.candidates}) == PARAMS.budget_cases
-    assert len(report.candidates) <= PARAMS.budget_cases * PARAMS.frames_per_case
-    assert all(candidate.measured <= candidate.threshold for candidate in drift)
+    assert len({candidate.case_id for candidate in report.candidates}) == CASES
+    assert sum(candidate.minutes for candidate in report.candidates) <= CASES * 60.0
+    assert all(candidate.measured <= candidate.threshold for candidate in drift)  # type: ignore[operator]
+    assert all(candidate.arm == "strategy" and candidate.choice for candidate in drift)
     again = watch(reference, frames_of("s", 12, "south"), scanner(200))
     assert again.candidates == report.candidates
+
+
+def test_without_a_drift_a_routine_share_is_chosen_to_learn_from(reference: pd.DataFrame) -> None:
+    report = watch(reference, frames_of("n", 12, "north"), scanner(0))
+    chosen = [candidate for candidate in report.candidates if candidate.reason == "acquisition"]
+    assert sum(candidate.minutes for candidate in chosen) == 0.25 * CASES * 60.0
+    assert {(one.measured, one.threshold, one.evidence) for one in chosen} == {
+        (None, None, "routine share of the batch")
+    }
+    others = {candidate.patient_id for candidate in report.candidates if candidate.reason != "acquisition"}
+    assert not others & {candidate.patient_id for candidate in chosen}
+
+
+def test_where_the_strategy_does_not_pay_chance_chooses(reference: pd.DataFrame) -> None:
+    verdict = ArmVerdict(
+        kind="does not pay", n_strategy=20, n_random=9, yield_strategy=0.01, yield_random=0.02, p_value=0.9, alpha=0.2
+    )  # fmt: skip
+    for share, arms in ((0.2, {"random", "strategy"}), (0.0, {"strategy"})):
+        acquisition = Acquisition(arms=verdict, shadow_share=share)
+        report = watch(
+            reference, frames_of("s", 40, "south"), scanner(200), acquisition=acquisition, cases=10
+        )
+        found = [one.arm for one in report.candidates if one.reason == "drift"]
+        assert set(found) <= arms
+        assert (found.count("random") > found.count("strategy")) == (share > 0)
+        assert ("chance leads" in report.acquisition.words()) == (share > 0)
 
 
 def test_findings_are_asked_for_once_per_case(
@@ -151,7 +190,9 @@ def test_each_frame_is_asked_for_its_strongest_reason() -> None:
     thresholds = [
         ReferenceThreshold(column=c, value=0.2, rank=9, n=9) for c in ("uncertainty", "temporal_jump")
     ]
-    found = threshold_candidates(table, thresholds, budget_cases=5, frames_per_case=2)
+    found = threshold_candidates(
+        table, thresholds, minutes=MinutesModel(base=30.0), budget_minutes=300.0, frames_per_case=2
+    )
     assert [(one.frame_id, one.reason) for one in found] == [
         (table["frame_id"][1], "temporal_jump"),
         (table["frame_id"][6], "uncertainty"),
@@ -164,11 +205,11 @@ def test_drift_candidates_come_from_the_drifted_stratum_alone() -> None:
     window = scorecards(16, generator, name="w", new_site=0.7)
     verdict = assess_drift(reference, window, DriftParams(permutations=999))
     assert verdict.kind == "drift"
-    found = drift_candidates(
+    found = chosen_candidates(
+        Acquisition(),
         window,
         verdict,
-        strategy="coverage",
-        budget_cases=5,
+        budget_minutes=300.0,
         frames_per_case=2,
         excluded_patients=(),
         generator=generator,
@@ -178,7 +219,15 @@ def test_drift_candidates_come_from_the_drifted_stratum_alone() -> None:
     assert {one.evidence for one in found} == {"drift of metadata in site south"}
 
 
-@pytest.mark.parametrize("wrong", [{"quantile": 1.0}, {"frames_per_case": 0}, {"budget_cases": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"quantile": 1.0},
+        {"frames_per_case": 0},
+        {"budget_minutes": {"segmentation": 1.0}},
+        {"routine_share": 1.1},
+    ],
+)
 def test_impossible_parameters_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ParameterError):
         MonitorParams(**wrong)  # type: ignore[arg-type]
