@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import io
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
 
 from pipelines.pilot.document import Document
-from pipelines.pilot.pdf_blocks import BOLD, PLAIN, SOFT, Heading, flowables
+from pipelines.pilot.pdf_blocks import SOFT, Heading, flowables
+from pipelines.pilot.pdf_fonts import PLAIN
 
 _MARGIN = 18 * mm
 _WIDTH = A4[0] - 2 * _MARGIN
-_FONTS = {PLAIN: "DejaVuSans.ttf", BOLD: "DejaVuSans-Bold.ttf"}
 
 
 def pdf(document: Document) -> bytes:
     """The file's bytes. It is laid out twice: how many pages there are is known after the first time."""
-    _register_fonts()
     _, pages = _laid_out(document, None)
     content, _ = _laid_out(document, pages)
     return content
@@ -57,12 +51,3 @@ def _laid_out(document: Document, pages: int | None) -> tuple[bytes, int]:
     template.addPageTemplates([PageTemplate(id="page", frames=[frame], onPage=foot)])
     template.build(flowables(document, _WIDTH))
     return buffer.getvalue(), int(template.page)
-
-
-@cache
-def _register_fonts() -> None:
-    """Matplotlib brings them: they have the signs that the fonts of every PDF reader lack (−, ≥, ≤)."""
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    for name, file in _FONTS.items():
-        pdfmetrics.registerFont(TTFont(name, str(folder / file)))
-    pdfmetrics.registerFontFamily(PLAIN, normal=PLAIN, bold=BOLD, italic=PLAIN, boldItalic=BOLD)

@@ -26,8 +26,8 @@ from pipelines.pilot.document import (
     Table,
     Words,
 )
+from pipelines.pilot.pdf_fonts import BOLD, PLAIN, register_fonts
 
-PLAIN, BOLD = "ctloop-plain", "ctloop-bold"
 # The inks of templates/base.html, light.
 INK, SOFT, LINE, CARD = "#1b1f24", "#5b6470", "#dfe3e8", "#f6f7f9"
 _INKS = {"good": "#1a7f4b", "bad": "#b3261e", "wait": "#8a5a00", "": SOFT}
@@ -64,6 +64,7 @@ class Heading(Paragraph):  # type: ignore[misc]
 
 def flowables(document: Document, width: float) -> list[Flowable]:
     """All of a document, top to bottom; ``width`` in points."""
+    register_fonts()
     story: list[Flowable] = [
         Paragraph(escape(document.eyebrow), _EYEBROW),
         Paragraph(escape(document.title), _TITLE),
