@@ -76,7 +76,7 @@ def label_cost(
         "budget_minutes_per_label": _mean([r.budget_minutes for r in requests if r.status == "answered"]),
         "currency": cost and cost.currency,
         "cost_per_minute": cost and cost.per_minute,
-        "cost": total * cost.per_minute if cost else None,
+        "cost": total * cost.per_minute if cost and (len(known) or loose) else None,
         "cost_per_label": _priced(per_label, cost) if cost else None,
     }
 

@@ -37,7 +37,7 @@ _VERDICTS: Mapping[str, tuple[str, Tone]] = {
     "not met": ("Not all criteria are met", "bad"),
     "not enough evidence": ("Not enough evidence to say that the criteria are met", "wait"),
 }
-_WORTHLESS = ("after the evaluation", "not committed")
+_WORTHLESS = ("after the evaluation", "contradicted", "not committed")
 _TIMINGS: Mapping[str, tuple[str, str, Tone]] = {
     "before the data": (
         "The criteria were set beforehand",
@@ -53,6 +53,12 @@ _TIMINGS: Mapping[str, tuple[str, str, Tone]] = {
         "THE CRITERIA WERE CHANGED AFTER THE EVALUATION",
         "Whoever set them could have known what this model reaches. A verdict by such criteria shows nothing: judge a "
         "version on patients who came after them.",
+        "bad",
+    ),
+    "contradicted": (
+        "THE COMMIT AND THE MODEL'S ARCHIVE CONTRADICT EACH OTHER",
+        "The commit says that the criteria are older than the model, but the parameters put away when the model was "
+        "registered do not hold them. Nobody can rely on their having been set beforehand.",
         "bad",
     ),
     "not committed": (
@@ -242,7 +248,7 @@ def _calls(calls: Content, whole: Content) -> Table:
             for name, one in {**calls, "any": whole}.items()
         ),
         numeric=frozenset(range(1, 9)),
-        widths=(2.9, 0.9, 1.25, 1.2, 1.75, 1.75, 1.75, 1.75, 1.75),
+        widths=(2.8, 0.9, 1.3, 1.45, 1.75, 1.75, 1.7, 1.7, 1.7),
     )
 
 

@@ -86,7 +86,7 @@ def _drift(rows: list[Content], version: str) -> Iterator[Block]:
             for one in rows
         ),
         numeric=frozenset({3}),
-        widths=(1.2, 2.4, 1.8, 1.3, 1.7, 3),
+        widths=(1.1, 2.4, 2.1, 1.3, 1.7, 2.9),
     )
     watched = [one for one in rows if one["channels"]]
     if watched:

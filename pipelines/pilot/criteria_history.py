@@ -18,7 +18,9 @@ from pipelines.unread_studies import TASK
 from pipelines.workspace import Workspace
 
 SECTION = "pilot_report"
-Timing = Literal["before the data", "before the model", "after the evaluation", "not committed", "unknown"]
+Timing = Literal[
+    "before the data", "before the model", "after the evaluation", "contradicted", "not committed", "unknown"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +56,30 @@ def set_beforehand(
     change = last_change(workspace)
     data = data_moments(workspace, judged, requests)
     registered = Moment(what=f"version {version.version} registered", at=version.created_at)
+    archived = _archived(workspace, package)
     return {
-        "timing": timing(change, data, registered),
+        "timing": timing(change, data, registered, archived),
         "change": change and asdict(change),
         "moments": [asdict(known) for known in (*data, registered)],
-        "archived_with_the_model": _archived(workspace, package),
+        "archived_with_the_model": archived,
     }
 
 
-def timing(change: LastChange | None, data: Sequence[Moment], registered: Moment) -> Timing:
-    """When the criteria were last changed. An unknown moment never counts as later."""
+def timing(
+    change: LastChange | None, data: Sequence[Moment], registered: Moment, archived: bool | None
+) -> Timing:
+    """When the criteria were last changed. An unknown moment never counts as later.
+
+    The date of a commit is whatever its author's machine says. ``archived``, whether the parameters that were put away
+    with the model hold the same criteria, contradicts a commit that claims to be older than the model.
+    """
     if change is None:
         return "not committed"
     if not registered.at or not data or not all(known.at for known in data):
         return "unknown"
     changed = moment(change.at)
+    if archived is False and changed < moment(registered.at):
+        return "contradicted"
     if changed < min(moment(known.at) for known in data):
         return "before the data"
     return "before the model" if changed < moment(registered.at) else "after the evaluation"

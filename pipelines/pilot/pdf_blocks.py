@@ -38,7 +38,14 @@ _KEPT_WHOLE = 8  # rows of a table that no page break may part
 
 def _style(size: float, *, font: str = PLAIN, ink: str = INK, **more: Any) -> ParagraphStyle:
     return ParagraphStyle(
-        "ctloop", fontName=font, fontSize=size, leading=1.42 * size, textColor=HexColor(ink), **more
+        "ctloop",
+        fontName=font,
+        fontSize=size,
+        leading=1.42 * size,
+        textColor=HexColor(ink),
+        allowWidows=0,
+        allowOrphans=0,
+        **more,
     )
 
 

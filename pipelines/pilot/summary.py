@@ -12,6 +12,7 @@ _TIMINGS = {
     "before the data": "set before the evidence",
     "before the model": "set after judged patients had come in",
     "after the evaluation": "CHANGED AFTER THE EVALUATION",
+    "contradicted": "CONTRADICTED BY THE MODEL'S ARCHIVE",
     "not committed": "NOT COMMITTED",
     "unknown": "set at an unknown time",
 }

@@ -49,7 +49,8 @@ def test_without_a_price_there_are_minutes_alone() -> None:
 
 
 def test_nothing_is_made_of_no_minutes() -> None:
-    found = label_cost(REQUESTS, [], [], None, PARAMS)
+    found = label_cost(REQUESTS, [], [], CostParams(per_minute=2.0, currency="EUR"), PARAMS)
+    assert found["cost"] is None
     assert (found["with_minutes"], found["without_minutes"]) == (0, 3)
     assert found["minutes_per_label"]["value"] is None
 

@@ -146,3 +146,12 @@ def test_the_archive_of_the_model_bears_witness(repository: Repository) -> None:
     assert archived() is True
     repository.write({"macro_auroc": 0.1})
     assert archived() is False
+
+
+def test_a_commit_that_the_archive_contradicts_proves_nothing(repository: Repository) -> None:
+    repository.write({"macro_auroc": 0.9})
+    (repository.package / "lineage").mkdir(parents=True)
+    (repository.package / "lineage" / "params.yaml").write_text(repository.workspace.params.read_text())
+    repository.write(CRITERIA)
+    repository.commit("01-10")
+    assert repository.timing() == "contradicted"
