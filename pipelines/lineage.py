@@ -40,10 +40,10 @@ def lineage_of(workspace: Workspace, task: Task, *, parent: str | None) -> Linea
         raise StateError(expected="dvc.lock", got="nothing there", hint="`dvc repro`")
     lock = yaml.safe_load(lock_file.read_text())
     split = Split.from_json(workspace.split(task).read_text())
-    diff = _git(workspace, "diff", "HEAD")
+    diff = git(workspace, "diff", "HEAD")
     hashes = input_hashes(lock, task)
     facts = {
-        "git_commit": _git(workspace, "rev-parse", "HEAD").strip(),
+        "git_commit": git(workspace, "rev-parse", "HEAD").strip(),
         "git_dirty": bool(diff),
         "task": task,
         "hashes": hashes,
@@ -105,7 +105,8 @@ def _teacher(workspace: Workspace, task: Task) -> str | None:
     return str(found) if found is not None else None
 
 
-def _git(workspace: Workspace, *arguments: str) -> str:
+def git(workspace: Workspace, *arguments: str) -> str:
+    """What a git command prints in the workspace; ``StateError`` when it fails."""
     done = subprocess.run(
         ("git", *arguments), cwd=workspace.root, capture_output=True, text=True, check=False
     )

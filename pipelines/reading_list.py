@@ -59,7 +59,7 @@ def reading_list(
     package = registry.fetch(version)
     findings = ModelDescription.from_json((package / "model.json").read_text())[0].label_names
     weights = finding_weights(params.weights, findings, (*finding_names(workspace), *findings))
-    simulation = _simulation(workspace, package, weights, params) if simulate else None
+    simulation = held_out_simulation(workspace, package, weights, params) if simulate else None
     frames = unread_frames(workspace, store, batch)
     said, failures = probabilities_of(
         workspace,
@@ -122,9 +122,10 @@ def with_overdue(studies: pd.DataFrame, longest_minutes: float | None, today: da
     return studies.assign(overdue=("waits since " + studies["acquired_at"]).where(late, ""))
 
 
-def _simulation(
+def held_out_simulation(
     workspace: Workspace, package: Path, weights: Mapping[str, float], params: ReadingListParams
 ) -> dict[str, Any]:
+    """``simulate_reading`` of the studies that judged a package; ``StateError`` where none of them weighs."""
     path = package / "per_patient.parquet"
     table = pd.read_parquet(path) if path.is_file() else pd.DataFrame()
     judged = {name: weight for name, weight in weights.items() if f"{TRUTH}{name}" in table}

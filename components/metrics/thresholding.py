@@ -41,6 +41,26 @@ def specificity(truth: Array, probability: Array, threshold: float, weight: Arra
     return ratio(weight @ (rejected * (1.0 - truth)), weight @ (1.0 - truth))
 
 
+def ppv(truth: Array, probability: Array, threshold: float, weight: Array | None = None) -> Array:
+    """TP / (TP + FP), the positive predictive value or precision; NaN when nothing is called."""
+    truth, weight = known(truth, weight)
+    called = _called(probability, threshold)
+    return ratio(weight @ (called * truth), weight @ called)
+
+
+def npv(truth: Array, probability: Array, threshold: float, weight: Array | None = None) -> Array:
+    """TN / (TN + FN), the negative predictive value; NaN when everything is called."""
+    truth, weight = known(truth, weight)
+    rejected = 1.0 - _called(probability, threshold)
+    return ratio(weight @ (rejected * (1.0 - truth)), weight @ rejected)
+
+
+def called_share(truth: Array, probability: Array, threshold: float, weight: Array | None = None) -> Array:
+    """Share of the samples with a known truth that are called positive: what a finding adds to the workload."""
+    _, weight = known(truth, weight)
+    return ratio(weight @ _called(probability, threshold), weight.sum(axis=-1))
+
+
 def chosen_threshold(
     truth: Array, probability: Array, rule: ThresholdRule, target: float = 0.9, *, default: float = 0.5
 ) -> float:

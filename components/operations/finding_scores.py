@@ -15,7 +15,7 @@ from components.metrics.bootstrap import Group, bootstrap_interval
 from components.metrics.calibration import brier, ece, temper
 from components.metrics.macro import FindingMetric, mean_by_support, mean_over_findings
 from components.metrics.ranking import auroc, average_precision
-from components.metrics.thresholding import accuracy, f1, sensitivity, specificity
+from components.metrics.thresholding import accuracy, called_share, f1, npv, ppv, sensitivity, specificity
 from components.metrics.weighting import Array, patient_share
 from components.operations.evaluation import IntervalParams, rounded
 
@@ -30,6 +30,8 @@ OF_PROBABILITIES: Mapping[str, FindingMetric] = {
     "ece": ece,
 }
 OF_DECISIONS = {"f1": f1, "sensitivity": sensitivity, "specificity": specificity, "accuracy": accuracy}
+# not of every evaluation: they follow how common a finding is
+OF_CALLS = {**OF_DECISIONS, "ppv": ppv, "npv": npv, "called": called_share}
 INFLATED = ("ece",)  # by resampling, see ``bootstrap_interval``
 METRICS = (*OF_PROBABILITIES, *OF_DECISIONS)
 
@@ -142,7 +144,7 @@ class FindingScores:
         truth, probability = self.truth_nk[rows, k], self.probability_nk[rows, k]
         if metric in OF_PROBABILITIES:
             return OF_PROBABILITIES[metric](truth, probability, weight)
-        return OF_DECISIONS[metric](truth, probability, self.threshold(self.findings[k]), weight)
+        return OF_CALLS[metric](truth, probability, self.threshold(self.findings[k]), weight)
 
     def _patients(self, rows: Any) -> list[str]:
         return [str(name) for name in np.asarray(self.patients, dtype=str)[rows]]

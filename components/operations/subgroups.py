@@ -42,7 +42,7 @@ def subgroups(
     table = judged.drop(columns=[column for column in known if column in judged]).merge(
         frames[["frame_id", *known]], on="frame_id", how="left"
     )
-    return [_row(column, value, rows, measure, min_patients) for column, value, rows in _groups(table)]
+    return [_row(column, value, rows, measure, min_patients) for column, value, rows in groups_of(table)]
 
 
 def patient_means(measures: Mapping[str, str], params: IntervalParams) -> Measure:
@@ -61,7 +61,12 @@ def _row(column: str, value: str, rows: pd.DataFrame, measure: Measure, min_pati
     return {**facts, **(measure(rows) if facts["judged"] else {})}
 
 
-def _groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def groups_of(table: pd.DataFrame, *, least_values: int = 2) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Column, value and rows of each group, for the columns that have as many known values.
+
+    Args:
+        table: with the columns of frames.parquet, as far as they are known.
+    """
     keys: dict[str, pd.Series[Any]] = {c: table[c].astype(str) for c in GROUPED_BY if c in table}
     if _AGE_COLUMN in table:
         keys[AGE] = _ranges(table[_AGE_COLUMN], _AGES)
@@ -69,7 +74,7 @@ def _groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         keys[PHASE] = _ranges(table[_PHASE_COLUMN] % 100.0, _QUARTERS)
     for column, key in keys.items():
         values = sorted(set(key) - {"", "nan", "None"})
-        if len(values) > 1:
+        if len(values) >= least_values:
             yield from ((column, value, table[key == value]) for value in values)
 
 

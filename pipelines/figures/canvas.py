@@ -42,10 +42,10 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=90, metadata={"Software": None})
 
 
-def png(figure: Figure) -> bytes:
-    """The bytes that ``save`` would write."""
+def png(figure: Figure, *, dpi: int = 90) -> bytes:
+    """The bytes that ``save`` would write; paper needs more dots to the inch."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=90, metadata={"Software": None}, format="png")
+    figure.savefig(buffer, dpi=dpi, metadata={"Software": None}, format="png")
     return buffer.getvalue()
 
 

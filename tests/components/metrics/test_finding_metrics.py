@@ -19,7 +19,16 @@ from components.metrics.calibration import (
 )
 from components.metrics.macro import mean_by_support, mean_over_findings, per_finding
 from components.metrics.ranking import auroc, average_precision, roc_curve
-from components.metrics.thresholding import accuracy, chosen_threshold, f1, sensitivity, specificity
+from components.metrics.thresholding import (
+    accuracy,
+    called_share,
+    chosen_threshold,
+    f1,
+    npv,
+    ppv,
+    sensitivity,
+    specificity,
+)
 from components.metrics.weighting import Array, patient_share
 
 FORMS = ("smooth", "tied", "constant")
@@ -46,6 +55,11 @@ def test_against_scikit_learn(form: str) -> None:
         assert np.nan_to_num(f1(truth, probability, threshold)) == pytest.approx(
             reference.f1_score(truth, called)
         )
+        right = {1: ppv, 0: npv}
+        for label, value in right.items():
+            expected = reference.precision_score(truth, called, pos_label=label, zero_division=0.0)
+            assert np.nan_to_num(value(truth, probability, threshold)) == pytest.approx(expected)
+        assert called_share(truth, probability, threshold) == pytest.approx(called.mean())
     false, true = roc_curve(truth, probability)
     assert np.trapezoid(true, false) == pytest.approx(reference.roc_auc_score(truth, probability))
 
@@ -65,6 +79,13 @@ def test_unknown_labels_are_left_out(metric: Callable[..., Array]) -> None:
     unknown = np.random.default_rng(2).random(truth.size) < 0.4
     masked = np.where(unknown, np.nan, truth)
     assert metric(masked, probability) == pytest.approx(metric(truth[~unknown], probability[~unknown]))
+
+
+def test_predictive_values_are_nan_where_nothing_or_everything_is_called() -> None:
+    truth, probability = np.array([0.0, 1.0, np.nan]), np.array([0.2, 0.7, 0.9])
+    assert np.isnan(ppv(truth, probability, 0.95))
+    assert np.isnan(npv(truth, probability, 0.1))
+    assert called_share(truth, probability, 0.5) == 0.5
 
 
 def test_undefined_metrics_are_nan() -> None:
