@@ -106,7 +106,7 @@ def _train_classification(workspace: Workspace) -> None:
         patients = {s.patient_id for s in data.examples} | {s.patient_id for s in pool.scans}
         say(
             f"pretraining on {len(data.examples)} scans with findings and {len(pool.scans)} without: "
-            f"{pretraining_cost(params.plan, len(patients), measure=True)}"
+            f"{pretraining_cost(params.plan, len(patients), measure=True)}, and what the views take"
         )
     say(f"plan: {cost_of(params.plan, len(data.label_names), len(data.examples), measure=True)}")
     file = params.plan.start or params.plan.imagenet

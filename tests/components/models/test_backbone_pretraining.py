@@ -160,6 +160,29 @@ def test_a_classifier_starts_from_it_and_tells_both_curves(tmp_path: Path) -> No
     assert torch.equal(without.classifier[0].weight, with_pretraining.classifier[0].weight)
 
 
+def test_a_training_killed_after_its_pretraining_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    plan = dataclasses.replace(PLAN, epochs=2)
+
+    def stop(name: str, _epoch: int, _loss: float) -> None:
+        if name == "classifier":
+            raise Killed
+
+    def trained(folder: str, stops: bool = False) -> torch.Tensor:
+        found, _ = train_classification(
+            labelled(),
+            plan,
+            FINDINGS,
+            checkpoints=tmp_path / folder,
+            pool=pool(),
+            on_epoch=stop if stops else None,
+        )
+        return torch.cat([tensor.flatten().float() for tensor in found.state_dict().values()])
+
+    with pytest.raises(Killed):
+        trained("cut", stops=True)
+    assert torch.equal(trained("cut"), trained("whole"))
+
+
 def test_two_processes_share_the_batch_of_one(tmp_path: Path) -> None:
     """Without batch norm, of which each process on a processor has its own: spread and covariance are of all rows."""
 
