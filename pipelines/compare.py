@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -19,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from components.errors import ParameterError, StateError
+from components.errors import StateError
 from components.metrics.bootstrap import Group, bootstrap_interval, paired_difference
 from components.metrics.weighting import Array
-from components.models.labeled import LabeledScan
+from components.models.labeled import LabeledScan, UnlabelledScan
 from components.models.training_plan import ClassificationPlan
 from components.operations.evaluation import IntervalParams, rounded
 from components.operations.finding_scores import MACRO, FindingScores
+from pipelines.compared_variants import REFERENCE, epochs_alike, looks_at_pool, variant
 from pipelines.evaluate_params import EvaluateParams
 from pipelines.params import load_section
 from pipelines.progress import say, write_json
@@ -33,15 +33,6 @@ from pipelines.train import ClassificationTrainParams, git_commit, training_key
 from pipelines.whole_folder import whole_folder
 from pipelines.workspace import Workspace
 
-REFERENCE = "ct-scroll"
-VARIANTS: dict[str, dict[str, Any]] = {
-    REFERENCE: {},
-    "average-pooling": {"depth": 0},
-    "inflated-cnn": {"network": "inflated-cnn"},
-    "global-only": {"attention": ("global",)},
-    "local-only": {"attention": ("below", "above")},
-    "no-masks": {"window": 10**6},
-}
 METRICS = ("auroc", "average_precision", "brier")
 _JUDGES = 0.25
 
@@ -62,7 +53,7 @@ def compare(workspace: Workspace, variants: Sequence[str], seeds: Sequence[int])
     table is, so that a killed run goes on. No model, alias or data of the workspace changes.
 
     Args:
-        variants: among ``VARIANTS``, or ``window-N`` for local sub-blocks that see N triplets to one side.
+        variants: see ``compared_variants.variant``.
         seeds: of initialisation, order and augmentation.
 
     Raises ``ParameterError`` for an unknown variant, ``StateError`` with too few patients.
@@ -70,16 +61,22 @@ def compare(workspace: Workspace, variants: Sequence[str], seeds: Sequence[int])
     from components.adapters.training_log import training_run
     from pipelines.training_set import classification_set
 
-    chosen = {name: changes_of(name) for name in dict.fromkeys((REFERENCE, *variants))}
+    chosen = {name: variant(name) for name in dict.fromkeys((REFERENCE, *variants))}
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
     data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
     plan = dataclasses.replace(params.plan, start=None)  # weights of one variant fit no other
     teaching, judging = divided(data.examples)
     hashes = {"data_sha256": data.data_sha256, "label_set_sha256": data.label_set_sha256}
+    pool: list[UnlabelledScan] = []
+    if plan.pretraining.epochs or any(looks_at_pool(name) for name in chosen):
+        pool, hashes["pool_sha256"] = _pool(workspace, data.examples, judging, params.cache_mb)
+    teachers = {scan.patient_id for scan in teaching}
+    alike = epochs_alike(plan, len(teachers), len(teachers | {scan.patient_id for scan in pool}))
     parameters = {"plan": dataclasses.asdict(plan), "variants": list(chosen), "seeds": list(seeds)}
     kept = workspace.state / "compare" / training_key({"plan": dataclasses.asdict(plan)}, hashes)[:16]
     say(
-        f"compare: {len(teaching)} scans teach, {len(judging)} judge; {len(chosen)} variants × {len(seeds)} seeds"
+        f"compare: {len(teaching)} scans teach, {len(pool)} have no findings, {len(judging)} judge; "
+        f"{len(chosen)} variants × {len(seeds)} seeds"
     )
     with training_run(
         uri=workspace.mlflow_uri, artifacts=workspace.mlflow_artifacts,
@@ -88,16 +85,9 @@ def compare(workspace: Workspace, variants: Sequence[str], seeds: Sequence[int])
     ) as log:  # fmt: skip
         judged = {
             name: _variant(
-                name,
-                dataclasses.replace(plan, **changes),
-                seeds,
-                teaching,
-                judging,
-                data.label_names,
-                kept,
-                log,
+                name, change(plan, alike), seeds, teaching, pool, judging, data.label_names, kept, log
             )
-            for name, changes in chosen.items()
+            for name, change in chosen.items()
         }
         table = table_of(judged, judging, data.label_names, _intervals(workspace))
         values = {f"auroc/{row['variant']}": row["auroc"]["value"] for row in table}
@@ -115,17 +105,6 @@ def compare(workspace: Workspace, variants: Sequence[str], seeds: Sequence[int])
     return {**result, "report": str(folder / "comparison.png")}
 
 
-def changes_of(variant: str) -> dict[str, Any]:
-    """What a variant changes in the plan; ``ParameterError`` for an unknown one."""
-    if sized := re.fullmatch(r"window-([1-9]\d{0,4})", variant):
-        return {"window": int(sized[1])}
-    if variant not in VARIANTS:
-        raise ParameterError(
-            expected=f"variants among {', '.join(VARIANTS)}, window-N", got=repr(variant), hint="window-3"
-        )
-    return VARIANTS[variant]
-
-
 def divided(scans: Sequence[LabeledScan]) -> tuple[list[LabeledScan], list[LabeledScan]]:
     """Those that teach and those that judge, by patient; ``StateError`` without at least two judging patients."""
     patients = sorted({scan.patient_id for scan in scans})
@@ -139,6 +118,17 @@ def divided(scans: Sequence[LabeledScan]) -> tuple[list[LabeledScan], list[Label
         )
     teaching = [scan for scan in scans if scan.patient_id not in judges]
     return teaching, [scan for scan in scans if scan.patient_id in judges]
+
+
+def _pool(
+    workspace: Workspace, labelled: Sequence[LabeledScan], judging: Sequence[LabeledScan], cache_mb: int
+) -> tuple[list[UnlabelledScan], str]:
+    """Scans without findings of the patients who do not judge, and the hash of the whole pool."""
+    from pipelines.training_set import classification_pool
+
+    pool = classification_pool(workspace, labelled, cache_mb=cache_mb)
+    judges = {scan.patient_id for scan in judging}
+    return [scan for scan in pool.scans if scan.patient_id not in judges], pool.sha256
 
 
 def table_of(
@@ -173,10 +163,11 @@ def table_of(
 
 def lines_of(table: Sequence[Mapping[str, Any]]) -> list[str]:
     """The table for a terminal."""
-    lines = [f"{'variant':<20}{'parameters':>12}{'macro AUROC':>26}{'difference':>28}"]
+    lines = [f"{'variant':<20}{'parameters':>12}{'macro AUROC':>26}{'difference':>28}{'seconds':>10}"]
     for row in table:
         words = [_words(row[name], sign) for name, sign in (("auroc", ""), ("auroc_difference", "+"))]
-        lines.append(f"{row['variant']:<20}{row['parameters']:>12,}{words[0]:>26}{words[1]:>28}")
+        size, seconds = f"{row['parameters']:,}", f"{row['training_seconds']:.0f}"
+        lines.append(f"{row['variant']:<20}{size:>12}{words[0]:>26}{words[1]:>28}{seconds:>10}")
     return lines
 
 
@@ -192,6 +183,7 @@ def _variant(
     plan: ClassificationPlan,
     seeds: Sequence[int],
     teaching: Sequence[LabeledScan],
+    pool: Sequence[UnlabelledScan],
     judging: Sequence[LabeledScan],
     findings: Sequence[str],
     kept: Path,
@@ -201,9 +193,8 @@ def _variant(
     for seed in seeds:
         step, file = f"{name}, seed {seed}", kept / f"{name}-{seed}.json"
         if not file.is_file():
-            write_json(
-                file, _trained(dataclasses.replace(plan, seed=seed), teaching, judging, findings, kept / step)
-            )
+            seeded = dataclasses.replace(plan, seed=seed)
+            write_json(file, _trained(seeded, teaching, pool, judging, findings, kept / step))
         facts = json.loads(file.read_text())
         probabilities = np.array(facts["probabilities"], dtype=np.float64)
         auroc = _over_seeds([probabilities], judging, findings, "auroc").value
@@ -219,6 +210,7 @@ def _variant(
 def _trained(
     plan: ClassificationPlan,
     teaching: Sequence[LabeledScan],
+    pool: Sequence[UnlabelledScan],
     judging: Sequence[LabeledScan],
     findings: Sequence[str],
     checkpoints: Path,
@@ -227,7 +219,7 @@ def _trained(
     from components.models.train_classification import train_classification
 
     start = time.perf_counter()
-    network, _ = train_classification(teaching, plan, findings, checkpoints=checkpoints)
+    network, _ = train_classification(teaching, plan, findings, checkpoints=checkpoints, pool=pool)
     seconds = time.perf_counter() - start
     shutil.rmtree(checkpoints, ignore_errors=True)
     return {

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from components.adapters.training_log import TrainingLog
     from components.models.description import ModelDescription
-    from pipelines.training_set import TrainingSet
+    from pipelines.training_set import ScanPool, TrainingSet
 
 Rounds = list[dict[str, Any]]
 Trained = tuple["nn.Module", "ModelDescription", dict[str, list[float]], Rounds]
@@ -94,11 +94,20 @@ def _train_segmentation(workspace: Workspace) -> None:
 
 def _train_classification(workspace: Workspace) -> None:
     from components.models.classifier_cost import cost_of
+    from components.models.pretraining_cost import pretraining_cost
     from components.models.train_classification import describe, train_classification
-    from pipelines.training_set import classification_set
+    from pipelines.training_set import classification_pool, classification_set
 
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
     data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
+    pool = None
+    if params.plan.pretraining.epochs:
+        pool = classification_pool(workspace, data.examples, cache_mb=params.cache_mb)
+        patients = {s.patient_id for s in data.examples} | {s.patient_id for s in pool.scans}
+        say(
+            f"pretraining on {len(data.examples)} scans with findings and {len(pool.scans)} without: "
+            f"{pretraining_cost(params.plan, len(patients), measure=True)}, and what the views take"
+        )
     say(f"plan: {cost_of(params.plan, len(data.label_names), len(data.examples), measure=True)}")
     file = params.plan.start or params.plan.imagenet
     start = workspace.root / file if file else None
@@ -106,11 +115,11 @@ def _train_classification(workspace: Workspace) -> None:
     def run(checkpoints: Path, log: TrainingLog) -> Trained:
         network, curves = train_classification(
             data.examples, params.plan, data.label_names, checkpoints=checkpoints, start=start,
-            on_epoch=log.epoch,
+            pool=pool.scans if pool else (), on_epoch=log.epoch,
         )  # fmt: skip
         return network, describe(network, params.plan, data.label_names, data.spacing_mm), curves, []
 
-    _logged(workspace, "classification", params, data, run, start=start)
+    _logged(workspace, "classification", params, data, run, start=start, pool=pool)
 
 
 def _logged(
@@ -121,6 +130,7 @@ def _logged(
     run: Callable[[Path, TrainingLog], Trained],
     *,
     start: Path | None = None,
+    pool: ScanPool | None = None,
 ) -> None:
     """Run the training inside an MLflow run; the run's id and times stay out of the stage's outputs."""
     from components.adapters.training_log import training_run
@@ -130,6 +140,8 @@ def _logged(
     hashes = {"data_sha256": data.data_sha256, "label_set_sha256": data.label_set_sha256}
     if start is not None and start.is_file():
         hashes["start_sha256"] = hashlib.sha256(start.read_bytes()).hexdigest()
+    if pool is not None:
+        hashes["pool_sha256"] = pool.sha256
     key = training_key(parameters, hashes)
     checkpoints = workspace.checkpoints(task) / key[:16]
     say(f"train {task}: {data.counts()} labels of {data.patients()} patients")

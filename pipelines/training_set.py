@@ -20,7 +20,14 @@ from components.cohort.labels import LabelSidecar, allowed
 from components.cohort.split import Split
 from components.cohort.task import Task
 from components.errors import StateError
-from components.models.labeled import LabeledFrame, LabeledScan, ReadCrop, in_memory, sample_foreground
+from components.models.labeled import (
+    LabeledFrame,
+    LabeledScan,
+    ReadCrop,
+    UnlabelledScan,
+    in_memory,
+    sample_foreground,
+)
 from pipelines.workspace import Workspace
 
 Spacing = tuple[float, float, float]
@@ -147,6 +154,35 @@ def classification_set(
         data_sha256=_data_sha256(rows),
         label_set_sha256=_label_set_sha256(used),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScanPool:
+    """Scans of training patients without findings that may be read; ``sha256`` names exactly these."""
+
+    scans: Sequence[UnlabelledScan]
+    sha256: str
+
+
+def classification_pool(workspace: Workspace, labelled: Sequence[LabeledScan], *, cache_mb: int) -> ScanPool:
+    """All scans of training patients but ``labelled``; a backbone can be pretrained on them.
+
+    Held in memory if they fit into ``cache_mb`` together with the labelled ones.
+    """
+    rows = training_rows(workspace, "classification")
+    cached, folder = _fits(rows, cache_mb), workspace.prepared("classification") / "frames"
+    _spacing(folder, rows)  # the pool is of the grid of the labelled
+    rows = rows[~rows["frame_id"].isin([scan.case_id for scan in labelled])]
+    scans = [
+        UnlabelledScan(
+            case_id=frame,
+            patient_id=patient,
+            read_hu=partial(_voxels, path, load_volume(path).voxels_hu if cached else None),
+        )
+        for frame, patient in _names(rows, "frame_id", "patient_id")
+        for path in (folder / f"{frame}.b2nd",)
+    ]
+    return ScanPool(scans=scans, sha256=_data_sha256(rows))
 
 
 def training_rows(workspace: Workspace, task: Task) -> pd.DataFrame:

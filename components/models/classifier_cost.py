@@ -16,6 +16,7 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
+import lightning.pytorch as lightning
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -29,10 +30,10 @@ from components.models.train_classification import classifier_config
 from components.models.training_plan import ClassificationPlan
 from components.models.training_run import native_precision
 
-_MOMENTS = 2  # of AdamW
-_BACKWARD = 3.0  # forward, gradient of the input, gradient of the weights
-_PROBED_TOKENS = 4  # triplets of the step that is timed where a batch is large
-_SMALL_VOXELS = 5_000_000  # of a batch; below, it is timed as it is, since what a step costs at least counts
+MOMENTS = 2  # of AdamW
+BACKWARD = 3.0  # forward, gradient of the input, gradient of the weights
+PROBED_TOKENS = 4  # triplets of the step that is timed where a batch is large
+SMALL_VOXELS = 5_000_000  # of a batch; below, it is timed as it is, since what a step costs at least counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +89,12 @@ def _counted(plan: ClassificationPlan, labels: int, scans: int, mixed: bool) -> 
             network(image)
         kept = _kept_bytes(network, image, mixed)
     parameters = sum(p.numel() for p in network.parameters())
-    copies = 2 + _MOMENTS + (1 if plan.ema else 0)  # weights and gradients
+    copies = 2 + MOMENTS + (1 if plan.ema else 0)  # weights and gradients
     recomputed = plan.recompute and plan.network == "ct-scroll"
     return ClassifierCost(
         parameters=parameters,
         peak_gb=(4.0 * parameters * copies + 4.0 * image.numel() + kept) / 1e9,
-        step_tflop=(_BACKWARD + recomputed) * flops.get_total_flops() / 1e12,
+        step_tflop=(BACKWARD + recomputed) * flops.get_total_flops() / 1e12,
         batches=0,
     )
 
@@ -101,24 +102,29 @@ def _counted(plan: ClassificationPlan, labels: int, scans: int, mixed: bool) -> 
 def _kept_bytes(network: Classifier, image: Tensor, mixed: bool) -> float:
     """What the forward pass leaves for the backward one, and the largest part that is computed again at a time."""
     if not (isinstance(network, CTScroll) and network.config.recompute):
-        return _saved(network, lambda: network(image), mixed)
+        return saved_bytes(network, lambda: network(image), mixed)
     triplets = network.triplets(image)
     if network.config.frozen_statistics:
         part = triplets[: network.config.tokens_at_once or len(triplets)]
-        return _saved(network, lambda: network.features(part), mixed)
+        return saved_bytes(network, lambda: network.features(part), mixed)
+    return stages_bytes(network.features, triplets, mixed)
+
+
+def stages_bytes(backbone: nn.Sequential, triplets: Tensor, mixed: bool) -> float:
+    """As ``saved_bytes`` where each stage is computed again: what lies between them, and the largest of them."""
     inputs = [triplets]
-    stages = (network.features[:4], *tuple(network.features.children())[4:])
+    stages = (backbone[:4], *tuple(backbone.children())[4:])
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
         for stage in stages:
             inputs.append(stage(inputs[-1]))
     again = [
-        _saved(network, partial(stage, x), mixed)
+        saved_bytes(stage, partial(stage, x), mixed)
         for stage, (x, _) in zip(stages, pairwise(inputs), strict=True)
     ]
     return sum(x.nbytes for x in inputs) + max(again)
 
 
-def _saved(network: nn.Module, run: Callable[[], Any], mixed: bool) -> float:
+def saved_bytes(network: nn.Module, run: Callable[[], Any], mixed: bool) -> float:
     """Bytes of the distinct storages that autograd keeps, parameters apart."""
     own = {id(p.untyped_storage()) for p in network.parameters()}
     seen: dict[int, Any] = {}
@@ -139,18 +145,23 @@ def _saved(network: nn.Module, run: Callable[[], Any], mixed: bool) -> float:
 
 def _step_seconds(plan: ClassificationPlan, labels: int, scans: int, mixed: bool) -> float:
     """One step after one that is not counted: of a whole batch, or of a few triplets times how much larger it is."""
-    per_token, few = plan.slices_per_token, scans * prod(plan.shape) <= _SMALL_VOXELS
-    slices = plan.shape[0] if few else min(plan.shape[0], _PROBED_TOKENS * per_token)
+    per_token, few = plan.slices_per_token, scans * prod(plan.shape) <= SMALL_VOXELS
+    slices = plan.shape[0] if few else min(plan.shape[0], PROBED_TOKENS * per_token)
     probed = scans if few else 1
     small = dataclasses.replace(plan, shape=(slices, *plan.shape[1:]))
     network = build_classifier(classifier_config(small, labels)).train()
     module = ClassificationModule(
         network, positive_l=torch.ones(labels), rate=1e-5, weight_decay=0.0, steps=10
     )
-    optimiser = module.configure_optimizers()["optimizer"]
     image = torch.rand(probed, *small.shape)
     valid = torch.ones(probed, slices // per_token, dtype=torch.bool)
     batch = image, valid, torch.zeros(probed, labels), torch.ones(probed)
+    return seconds_of(module, batch, mixed) * scans * prod(plan.shape) / (probed * prod(small.shape))
+
+
+def seconds_of(module: lightning.LightningModule, batch: Any, mixed: bool) -> float:
+    """Of one step of ``module`` on ``batch`` in this process, after one that is not counted."""
+    optimiser = module.configure_optimizers()["optimizer"]
     seconds = 0.0
     for _ in range(2):
         start = time.perf_counter()
@@ -160,4 +171,4 @@ def _step_seconds(plan: ClassificationPlan, labels: int, scans: int, mixed: bool
         optimiser.step()
         optimiser.zero_grad()
         seconds = time.perf_counter() - start
-    return seconds * scans * prod(plan.shape) / (probed * prod(small.shape))
+    return seconds

@@ -55,6 +55,15 @@ class LabeledScan:
     findings: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UnlabelledScan:
+    """A scan of which no finding is known, or none that may be read; see ``LabeledScan``."""
+
+    case_id: str
+    patient_id: str
+    read_hu: Callable[[], npt.NDArray[np.int16]]
+
+
 def in_memory(array: npt.NDArray[Any]) -> ReadCrop:
     """Crops of an array that is held in memory."""
     return partial(_crop, array)  # and not a closure: another process of a training must be able to get it

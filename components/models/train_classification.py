@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from components.errors import StateError
+from components.models.backbone_pretraining import NAME as PRETRAINING
+from components.models.backbone_pretraining import pretrain_backbone
 from components.models.classification import ClassificationModule
 from components.models.classifiers import Classifier, ClassifierConfig, build_classifier
 from components.models.ct_scroll import CTScroll, CTScrollConfig
@@ -17,7 +19,7 @@ from components.models.description import InputContract, ModelDescription
 from components.models.findings_loss import positive_weights
 from components.models.fit import OnEpoch, batches, fit, seeded
 from components.models.inflated_cnn import InflatedConfig
-from components.models.labeled import LabeledScan
+from components.models.labeled import LabeledScan, UnlabelledScan
 from components.models.published_weights import load_imagenet
 from components.models.scans import ScanDataset
 from components.models.starting_weights import load_start
@@ -31,9 +33,10 @@ def train_classification(
     *,
     checkpoints: Path,
     start: Path | None = None,
+    pool: Sequence[UnlabelledScan] = (),
     on_epoch: OnEpoch | None = None,
 ) -> tuple[Classifier, dict[str, list[float]]]:
-    """A trained network and its loss curve.
+    """A trained network and the loss curve of each step.
 
     Args:
         scans: of training patients only, all with the same findings; several of one patient count as one, both in
@@ -42,6 +45,7 @@ def train_classification(
         names: of the findings, in the order of ``LabeledScan.findings``.
         checkpoints: folder of this very run (the caller names it by inputs and parameters).
         start: the file that ``plan.start`` or ``plan.imagenet`` names.
+        pool: further scans of training patients, for ``plan.pretraining``.
         on_epoch: called with (step, epoch, loss).
 
     Raises ``StateError`` without scans.
@@ -52,6 +56,12 @@ def train_classification(
     network = seeded(lambda: build_classifier(classifier_config(plan, findings.shape[1])), plan.seed)
     if start is not None:
         _begin_with(network, start, plan, names)
+    curves: dict[str, list[float]] = {}
+    if plan.pretraining.epochs:
+        assert isinstance(network, CTScroll)  # the plan sees to it
+        curves[PRETRAINING] = pretrain_backbone(
+            network, [*scans, *pool], plan, checkpoints=checkpoints, on_epoch=on_epoch
+        )
     loader = batches(ScanDataset(scans, plan), batch_size=plan.batch_size, workers=plan.workers)
     patients = [scan.patient_id for scan in scans]
     module = ClassificationModule(
@@ -62,7 +72,7 @@ def train_classification(
         steps=plan.epochs * -(-len(loader) // plan.accumulate),
         ema=plan.ema,
     )
-    curve = fit(
+    curves["classifier"] = fit(
         module,
         loader,
         name="classifier",
@@ -74,7 +84,7 @@ def train_classification(
         accumulate=plan.accumulate,
         on_epoch=on_epoch,
     )
-    return network.cpu(), {"classifier": curve}
+    return network.cpu(), curves
 
 
 def classifier_config(plan: ClassificationPlan, labels: int) -> ClassifierConfig:

@@ -160,6 +160,45 @@ class SegmentationPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BackbonePretraining:
+    """Self-supervised training of a classifier's backbone before it sees a finding; see ``backbone_pretraining``.
+
+    Args:
+        epochs: each shows one scan of every training patient, with findings or without; 0 = no pretraining.
+        batch_size: scans per step.
+        triplets: of each scan per step, two views each.
+        neighbour: the second view may lie so many slices further up or down.
+        expander: width of the layers between backbone and loss, which are thrown away.
+        learning_rate, weight_decay: of AdamW.
+        augmentation: of each view; stronger than the classifier's, since the task is to see through it.
+    """
+
+    epochs: int = 0
+    batch_size: int = 16
+    triplets: int = 8
+    neighbour: int = 3
+    expander: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    augmentation: Augmentation = Augmentation(
+        scale=0.25,
+        rotation_degrees=10.0,
+        shift_share=0.1,
+        mirror=0.5,
+        contrast=0.2,
+        brightness=0.08,
+        noise=0.08,
+        blur=0.3,
+        kernel=0.3,
+    )
+
+    def __post_init__(self) -> None:
+        sizes = (self.batch_size, self.triplets, self.expander)
+        if min(sizes) < 1 or self.batch_size * self.triplets < 2 or min(self.epochs, self.neighbour) < 0:
+            raise _out_of_range("pretraining with positive sizes and two triplets or more a step", self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassificationPlan:
     """A classifier on findings.
 
@@ -177,6 +216,8 @@ class ClassificationPlan:
             most this; 1 = off.
         start: file of starting weights, relative to the workspace; ``None`` starts at random.
         imagenet: instead, an ImageNet ResNet-18 file for the backbone alone.
+        pretraining: of the backbone of ``ct-scroll``, on scans with and without findings, from where ``start`` or
+            ``imagenet`` leaves it.
     """
 
     seed: int = 0
@@ -209,6 +250,7 @@ class ClassificationPlan:
     positive_weight_cap: float = 1.0
     start: str | None = None
     imagenet: str | None = None
+    pretraining: BackbonePretraining = BackbonePretraining()
     weights: LabelWeights = LabelWeights()
     augmentation: Augmentation = Augmentation(
         scale=0.08,
@@ -225,6 +267,10 @@ class ClassificationPlan:
     def __post_init__(self) -> None:
         if self.start and self.imagenet:
             raise _out_of_range("start or imagenet", "both")
+        if self.pretraining.epochs and self.network != "ct-scroll":
+            raise _out_of_range("network: ct-scroll, whose backbone can be pretrained", self.network)
+        if self.pretraining.epochs and self.pretraining.batch_size % self.devices:
+            raise _out_of_range("a batch_size of pretraining that the devices share", self.pretraining)
         if min(self.batch_size, self.accumulate, self.devices, self.epochs) < 1 or not 0.0 <= self.ema < 1.0:
             raise _out_of_range(
                 "batch_size, accumulate, devices, epochs >= 1 and ema in [0, 1)",

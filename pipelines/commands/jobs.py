@@ -164,7 +164,7 @@ def plan(
 @writes("ctloop compare")
 def compare(
     variants: Annotated[
-        str, typer.Option(help="beside ct-scroll itself; window-N for other windows")
+        str, typer.Option(help="beside ct-scroll itself; window-N, self-supervised-N and equal-cost-N too")
     ] = "average-pooling,inflated-cnn,global-only,local-only,no-masks,window-3",
     seeds: Annotated[str, typer.Option(help="one, or several with commas")] = "1,2,3",
     workspace: WorkspaceOption = None,
@@ -172,7 +172,10 @@ def compare(
 ) -> None:
     """Train the chest classifier, plain rivals and ablations alike; judge them on patients who trained none.
 
-    Example: `ctloop compare --variants average-pooling,inflated-cnn --seeds 1,2,3`
+    self-supervised-N trains the backbone for N epochs on all training scans, with findings or without, before it sees
+    a finding; equal-cost-N instead trains on the findings for as much longer.
+
+    Example: `ctloop compare --variants average-pooling,self-supervised-20,equal-cost-20 --seeds 1,2,3`
     """
     from pipelines.bench.registry import seeds_of
     from pipelines.compare import compare as run

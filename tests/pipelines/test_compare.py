@@ -10,11 +10,11 @@ import pytest
 
 pytest.importorskip("lightning")
 
-from components.errors import ParameterError, StateError
+from components.errors import StateError
 from components.models.labeled import LabeledScan
 from components.operations.evaluation import IntervalParams
 from pipelines import compare as module
-from pipelines.compare import Judged, changes_of, compare, divided, lines_of, table_of
+from pipelines.compare import Judged, compare, divided, lines_of, table_of
 from pipelines.params_override import set_params
 from pipelines.workspace import Workspace
 from tests.pipelines.judged_workspace import make_workspace
@@ -60,14 +60,6 @@ def test_the_table_compares_by_patient_and_over_seeds() -> None:
     assert other["auroc_difference"] == {"value": -0.75, "low": -0.75, "high": -0.75, "patients": 24}
     assert other["brier"]["value"] > ours["brier"]["value"]
     assert "-0.750 (-0.750 to -0.750)" in lines_of([ours, other])[2]
-
-
-def test_variants_are_known_or_sized_windows() -> None:
-    assert changes_of("window-7") == {"window": 7}
-    assert changes_of("average-pooling") == {"depth": 0}
-    for wrong in ("window-0", "pooling", "window-"):
-        with pytest.raises(ParameterError, match="window-N"):
-            changes_of(wrong)
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +114,31 @@ def test_one_run_holds_the_table_and_a_killed_one_goes_on(
 def test_the_rival_in_3d_is_trained_too(workspace: Workspace) -> None:
     result = compare(workspace, ["inflated-cnn"], [1])
     assert [row["variant"] for row in result["table"]] == ["ct-scroll", "inflated-cnn"]
+
+
+def test_pretraining_and_its_control_are_judged_in_the_same_table(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlabelled = {"cp00", "cp01", "cp02", "cp03"}
+    for case in unlabelled:
+        (workspace.labels("classification") / f"{case}.sidecar.json").unlink()
+    seen: list[tuple[int, int, set[str], set[str]]] = []
+    real = module._trained
+
+    def watched(plan, teaching, pool, judging, *args):  # type: ignore[no-untyped-def]
+        shown = {scan.case_id for scan in (*teaching, *pool)}
+        seen.append((plan.pretraining.epochs, plan.epochs, shown, {scan.case_id for scan in judging}))
+        return real(plan, teaching, pool, judging, *args)
+
+    monkeypatch.setattr(module, "_trained", watched)
+    result = compare(workspace, ["self-supervised-1", "equal-cost-1"], [1])
+    ours, pretrained, longer = result["table"]
+    assert [row["variant"] for row in result["table"]] == ["ct-scroll", "self-supervised-1", "equal-cost-1"]
+    assert ours["parameters"] == pretrained["parameters"] == longer["parameters"]
+    assert pretrained["auroc"]["value"] != ours["auroc"]["value"]
+    # 21 patients teach, 25 are pretrained on: 25 · 2 · 8 triplets are those of 10 epochs of 21 · 2
+    assert [(pre, epochs) for pre, epochs, _, _ in seen] == [(0, 1), (1, 1), (0, 11)]
+    for _, _, shown, judging in seen:
+        assert not shown & judging
+        assert unlabelled <= shown
+        assert not {"cp32", "cp33"} & (shown | judging)  # held out

@@ -18,7 +18,13 @@ from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from pipelines.params import load_section
 from pipelines.train import ClassificationTrainParams, SegmentationTrainParams, train, training_key
-from pipelines.training_set import classification_set, segmentation_pool, segmentation_set, training_rows
+from pipelines.training_set import (
+    classification_pool,
+    classification_set,
+    segmentation_pool,
+    segmentation_set,
+    training_rows,
+)
 from pipelines.workspace import Workspace
 
 GRID = Geometry.axis_aligned((16, 32, 32), (4.0, 4.0, 4.0))
@@ -235,3 +241,51 @@ def test_frames_without_a_label_are_the_pool(hearts: Workspace) -> None:
     first = pool[0]
     assert (first.read_labels((0, 0, 0), first.shape) == 255).all()
     assert first.read_hu((0, 0, 0), first.shape).shape == first.shape
+
+
+def test_scans_without_findings_are_the_pool_but_never_of_held_out_patients(chests: Workspace) -> None:
+    for case in ("case1", "case3"):  # of a training patient and of a held-out one
+        (chests.labels("classification") / f"{case}.sidecar.json").unlink()
+    frames = chests.prepared("classification") / "frames"
+    (frames / "case3.b2nd").write_bytes(b"never read")
+    data = classification_set(chests, ("expert",), cache_mb=100)
+    for cache_mb in (0, 100):
+        pool = classification_pool(chests, data.examples, cache_mb=cache_mb)
+        assert [(scan.case_id, scan.patient_id) for scan in pool.scans] == [("case1", "p1")]
+        assert pool.scans[0].read_hu().shape == GRID.shape
+    every = classification_pool(chests, [], cache_mb=0)
+    assert [scan.case_id for scan in every.scans] == ["case0", "case1", "case2"]
+    assert every.sha256 != pool.sha256
+    split = json.loads(chests.split("classification").read_text())
+    split["assignments"]["p1"] = "test"
+    chests.split("classification").write_text(json.dumps(split))
+    assert not classification_pool(chests, data.examples, cache_mb=0).scans
+
+
+def test_pretraining_reads_the_pool_and_is_logged_beside_the_training(chests: Workspace) -> None:
+    from mlflow import MlflowClient
+
+    (chests.labels("classification") / "case1.sidecar.json").unlink()
+    train(chests, "classification")
+    without = (chests.model("classification") / "weights.safetensors").read_bytes()
+    values = yaml.safe_load(chests.params.read_text())
+    values["train"]["classification"]["plan"]["pretraining"] = {
+        "epochs": 2, "batch_size": 2, "triplets": 2, "expander": 8,
+    }  # fmt: skip
+    chests.params.write_text(yaml.safe_dump(values))
+    train(chests, "classification")
+    said = read_description(chests.model("classification")).training
+    assert set(said["final_loss"]) == {"pretrain", "classifier"}
+    assert said["patients"] == 2
+    data = classification_set(chests, ("expert",), cache_mb=0)
+    assert said["pool_sha256"] == classification_pool(chests, data.examples, cache_mb=0).sha256
+    weights = (chests.model("classification") / "weights.safetensors").read_bytes()
+    assert weights != without
+    assert len(weights) == len(without)  # the expander is thrown away
+    client = MlflowClient(tracking_uri=chests.mlflow_uri)
+    home = client.get_experiment_by_name("ctloop-classification/train")
+    assert home is not None
+    last = client.search_runs([home.experiment_id], order_by=["start_time DESC"])[0]
+    curves = [name for name in last.data.metrics if "pretrain" in name]
+    assert len(client.get_metric_history(last.info.run_id, curves[0])) == 2
+    assert last.data.params["plan.pretraining.epochs"] == "2"

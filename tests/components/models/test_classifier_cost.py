@@ -9,7 +9,7 @@ import torch
 
 pytest.importorskip("lightning")
 
-from components.models.classifier_cost import _saved, cost_of
+from components.models.classifier_cost import cost_of, saved_bytes
 from components.models.classifiers import build_classifier
 from components.models.train_classification import classifier_config
 from components.models.training_plan import ClassificationPlan
@@ -50,7 +50,7 @@ def test_what_is_counted_is_what_autograd_keeps() -> None:
     """The same sum over real tensors."""
     network = build_classifier(classifier_config(SMALL, 2)).train()
     image = torch.rand(3, *SMALL.shape)
-    kept = _saved(network, lambda: network(image), mixed=False)
+    kept = saved_bytes(network, lambda: network(image), mixed=False)
     parameters = sum(p.numel() for p in network.parameters())
     expected = (kept + 4.0 * image.numel() + 16.0 * parameters) / 1e9
     assert cost_of(SMALL, 2, 3).peak_gb == pytest.approx(expected, rel=0.02)
