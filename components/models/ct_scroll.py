@@ -9,6 +9,7 @@ Shapes: b batch, t triplets (inferior → superior), d features, h w in-plane, l
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from components.models.slice_backbone import slice_backbone
 from components.models.slice_features import freeze_statistics, pooled_features
 
 Attention = Literal["global", "below", "above"]
+_START = 0.1  # of the usual size of what a sub-block adds
 _SUB_BLOCKS: dict[Attention, str] = {  # as the published weights name them
     "global": "global_block",
     "below": "caudal_cranial_block",
@@ -185,6 +187,11 @@ class _AttentionBlock(nn.Module):
         nn.init.xavier_uniform_(self.in_proj.weight)
         nn.init.zeros_(self.in_proj.bias)
         nn.init.zeros_(self.out_proj.bias)
+        # Both branches see normalised tokens and would drown the tokens themselves, pooled features of a smaller scale:
+        # starting small, the network begins as average pooling (LayerScale, Touvron et al. 2021, has the same reason).
+        with torch.no_grad():
+            self.out_proj.weight.mul_(_START)
+            self.gated.weight.mul_(math.sqrt(_START))  # value and gate: their product is _START of the usual
 
     def forward(self, x_btd: Tensor, seen: Tensor | None) -> Tensor:
         x_btd = x_btd + self._attend(self.norm_in(x_btd), seen)

