@@ -14,6 +14,7 @@ from components.acquisition.failure_coverage import FailureCoverage
 from components.acquisition.random_patients import random_patients
 from components.errors import ParameterError
 from components.models.prediction import FramePrediction
+from components.scorecard.columns import IDENTITY
 from components.volume.volume import Volume
 from pipelines.acquisition import acquisition_of, learned_acquisition
 from pipelines.composition import Services
@@ -70,6 +71,13 @@ def test_labelled_patients_are_scored_once_for_each_model_version(workspace: Wor
     assert again["frame_id"].tolist() == first["frame_id"].tolist()
     labelled_scorecards(workspace, "segmentation", predictor, "m/2")  # type: ignore[arg-type]
     assert predictor.shown == 6
+
+
+def test_where_nobody_is_labelled_the_table_is_empty_and_has_its_columns(tmp_path: Path) -> None:
+    empty = make_workspace(tmp_path, "segmentation", train=0, test=2)
+    found = labelled_scorecards(empty, "segmentation", CountingPredictor(), "m/1")  # type: ignore[arg-type]
+    assert found.empty
+    assert set(IDENTITY) <= set(found.columns)
 
 
 def answers(better: Arm) -> list[ArmAnswer]:
