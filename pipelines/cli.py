@@ -10,7 +10,17 @@ from pathlib import Path
 
 import typer
 
-from pipelines.commands import bench, jobs, labeling, reading, registry, stages, tables, where_to_look
+from pipelines.commands import (
+    bench,
+    jobs,
+    labeling,
+    reading,
+    registry,
+    scoring,
+    stages,
+    tables,
+    where_to_look,
+)
 
 # the order of `ctloop --help`: from the whole loop through its steps to what is beside it
 VERBS: tuple[Callable[..., None], ...] = (
@@ -18,7 +28,8 @@ VERBS: tuple[Callable[..., None], ...] = (
     stages.ingest, stages.prepare, stages.split, stages.pseudo_label, stages.train, stages.evaluate,
     registry.register, registry.import_weights, registry.gate, registry.external_test, registry.export,
     registry.promote, registry.rollback,
-    jobs.monitor, reading.reading_list, where_to_look.where_to_look, jobs.retrain, jobs.plan, jobs.compare,
+    jobs.monitor, scoring.score, reading.reading_list, where_to_look.where_to_look,
+    jobs.retrain, jobs.plan, jobs.compare,
     labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
     bench.bench,
 )  # fmt: skip

@@ -8,6 +8,10 @@
 
 from __future__ import annotations
 
+FORMAT = (
+    1  # raised when the same frame and model would give another scorecard: stored ones are then made anew
+)
+
 EMBEDDING = "embedding_"
 OUTPUT = "output_"
 IMAGE = "image_"

@@ -17,6 +17,7 @@ from components.scorecard.reference_threshold import ReferenceThreshold, referen
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from tests.components.drift.population import scorecards
+from tests.components.operations.scored import scored
 
 GRID = Geometry.axis_aligned((4, 10, 10), (2.0, 1.0, 1.0))
 PARAMS = MonitorParams(drift=DriftParams(permutations=999), budget_cases=4)
@@ -76,11 +77,10 @@ def watch(
     reference: pd.DataFrame, frames: pd.DataFrame, load: Callable[[str], Volume], **more: object
 ) -> WindowReport:
     return monitor_window(
-        predictor=BrightnessPredictor(),
+        task=BrightnessPredictor.task,
         model_version="ctloop-segmentation/1",
         reference=reference,
-        frames=frames,
-        load=load,
+        scored=scored(BrightnessPredictor(), frames, load),
         params=PARAMS,
         **more,  # type: ignore[arg-type]
     )
