@@ -103,8 +103,10 @@ def _in_pool(workspace: Workspace, task: Task) -> Callable[[Sequence[Mapping[str
 
 def _read(path: Path, task: Task) -> pa.Table:
     try:
-        with pq.ParquetFile(path, read_dictionary=list(_FEW_WORDS)) as file:
-            return file.read(columns=scored_columns(file.schema_arrow.names)).unify_dictionaries()
+        columns = scored_columns(pq.read_schema(path).names)
+        words = [name for name in _FEW_WORDS if name in columns]
+        with pq.ParquetFile(path, read_dictionary=words) as file:
+            return file.read(columns=columns).unify_dictionaries()
     except FileNotFoundError:
         raise StateError(
             expected=f"prepared scans for {task}", got="none", hint="`ctloop add`, then `ctloop split`"

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from components.adapters.score_store import StoreIndex
@@ -14,7 +13,7 @@ from components.cohort.task import Task
 from components.errors import ParameterError
 from components.models.prediction import Predictor
 from components.operations.register_model import subject_of
-from components.registry.registry import ModelVersion, Registry
+from components.registry.registry import ModelVersion
 from pipelines.keep_scores import ScoreParams, Tally, holds, keep_scores, store_of
 from pipelines.lease import lease
 from pipelines.params import load_section
@@ -28,8 +27,7 @@ def score(
     task: Task,
     version: ModelVersion,
     *,
-    registry: Registry,
-    load_predictor: Callable[[Path], Predictor],
+    load_predictor: Callable[[], Predictor],
     batch: str | None = None,
     every: bool = False,
     limit: int | None = None,
@@ -42,7 +40,7 @@ def score(
 
     Args:
         version: of a model for ``task``.
-        load_predictor: package folder → predictor; called only if something is to be scored.
+        load_predictor: the version's predictor; called only if something is to be scored.
         batch, every: which cases, see ``pool_cases``.
         limit: score at most so many cases now.
         retry: those in quarantine too.
@@ -61,7 +59,7 @@ def score(
         )
         tally = Tally()
         if found.now:
-            predictor = _of_task(load_predictor(registry.fetch(version)), task, version)
+            predictor = _of_task(load_predictor(), task, version)
             show = bar(f"score {task}")
             tally = keep_scores(
                 predictor, rest, prepared_volume(workspace, task), store.add, params,

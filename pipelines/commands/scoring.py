@@ -38,7 +38,7 @@ def score(
 
         version = resolve(services.registry, model)
     result = run(
-        services.workspace, one, version, registry=services.registry, load_predictor=services.load_predictor,
+        services.workspace, one, version, load_predictor=lambda: services.predictor(version)[0],
         batch=batch, every=every, limit=limit, retry=retry,
     )  # fmt: skip
     text = (
