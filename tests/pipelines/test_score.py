@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from components.adapters.score_store import ScoreStore
 from components.errors import ParameterError, StateError
 from components.operations.scoring import score_cases
+from components.scorecard.case_scores import CaseScores
 from pipelines.cli import app
 from pipelines.keep_scores import ScoreParams, scores_of
 from pipelines.lease import lease
@@ -250,12 +252,22 @@ def test_the_monitor_beside_a_running_score_stores_nothing(tmp_path: Path) -> No
     assert len(store_of(workspace).read()) == 2
 
 
-def test_memory_holds_no_more_than_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    workspace, sizes = make_pool(tmp_path / "w", cases=8, phases=1), []
-    add = ScoreStore.add
-    monkeypatch.setattr(ScoreStore, "add", lambda self, cases: (sizes.append(len(cases)), add(self, cases)))
+@pytest.mark.parametrize(("minutes", "parts"), [("5.0", [3, 3, 2]), ("0.0000001", [1] * 8)])
+def test_memory_holds_no_more_than_a_part_of_so_many_cases_or_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: str, parts: list[int]
+) -> None:
+    workspace, sizes, add = make_pool(tmp_path / "w", cases=8, phases=1), [], ScoreStore.add
+    workspace.params.write_text(
+        workspace.params.read_text().replace("part_minutes: 5.0", f"part_minutes: {minutes}")
+    )
+
+    def noted(store: ScoreStore, cases: Sequence[CaseScores]) -> None:
+        sizes.append(len(cases))
+        add(store, cases)
+
+    monkeypatch.setattr(ScoreStore, "add", noted)
     run_score(workspace, tmp_path / "log")
-    assert sizes == [3, 3, 2]
+    assert sizes == parts
 
 
 @pytest.mark.parametrize(("words", "message"), [
