@@ -6,7 +6,7 @@ import fcntl
 import functools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TextIO
@@ -27,7 +27,7 @@ def lease(path: Path, job: str) -> Iterator[bool]:
     the outer one.
 
     Args:
-        path: of the lease, ``Workspace.lease``.
+        path: of the lease, ``Workspace.lease``, or of what may be written beside other jobs.
         job: as a person calls it, e.g. ``ctloop loop``.
     """
     if os.environ.get(_HELD) == str(path):
@@ -39,12 +39,27 @@ def lease(path: Path, job: str) -> Iterator[bool]:
         file.truncate(0)
         file.write(f"`{job}` (process {os.getpid()}, since {datetime.now():%H:%M on %Y-%m-%d})")
         file.flush()
+        outer = os.environ.get(_HELD)
         os.environ[_HELD] = str(path)
         try:
             yield True
         finally:
             del os.environ[_HELD]
+            if outer is not None:
+                os.environ[_HELD] = outer
             file.truncate(0)
+
+
+@contextmanager
+def lease_unless_held(path: Path, job: str) -> Iterator[bool]:
+    """As ``lease``; where another job has it, ``False`` is yielded, and the caller writes nothing there."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lease(path, job))
+            ours = True
+        except StateError:
+            ours = False
+        yield ours
 
 
 def writes(job: str) -> Callable[[Callable[_Arguments, None]], Callable[_Arguments, None]]:

@@ -14,12 +14,13 @@ import pandas as pd
 from components.adapters.whole_file import write_whole
 from components.cohort.task import Task
 from components.errors import StateError
-from components.models.prediction import Predictor
 from components.operations.acquire import Acquisition
 from components.operations.monitor_window import MonitorParams, WindowReport, monitor_window
+from components.operations.scoring import Scored
 from components.volume.volume import Volume
 from pipelines.acquisition import acquisition_of
 from pipelines.params import load_section
+from pipelines.prepared_cases import prepared_volume
 from pipelines.workspace import Workspace
 
 
@@ -28,14 +29,13 @@ def monitor(
     task: Task,
     batch: str,
     *,
-    predictor: Predictor,
+    score: Callable[[pd.DataFrame], Scored],
     model_version: str,
     reference: pd.DataFrame,
     history: Sequence[bool] = (),
     excluded_patients: Collection[str] = (),
     familiar: pd.DataFrame | None = None,
     acquisition: Acquisition | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> WindowReport:
     """Monitor the prepared frames of ``batch``; the report lies in ``.ctloop/reports/monitor/TASK-BATCH``.
 
@@ -45,28 +45,26 @@ def monitor(
         workspace: whose prepared frames, parameters and stores to use.
         task: which model.
         batch: which batch.
-        predictor, model_version: the model in use and its name, e.g. ``ctloop-segmentation/3``.
+        score: rows of frames.parquet → their scorecards by the model in use.
+        model_version: its name, e.g. ``ctloop-segmentation/3``.
         reference: scorecards of held-out patients, from the model's package.
         history: whether earlier windows of this model version raised an alarm, oldest first.
         excluded_patients: labelled or test patients, never asked about.
         familiar: scorecards that novelty is measured against; the reference unless given.
         acquisition: who chooses cases, with what is known from answers; the parameters' own unless given.
-        progress: called with (frames done, frames in all).
     """
     params = load_section(MonitorParams, workspace.params, "monitor", task)
-    frames, load = _frames_of(workspace, task, batch), _prepared_volume(workspace, task)
+    frames, load = _frames_of(workspace, task, batch), prepared_volume(workspace, task)
     report = monitor_window(
-        predictor=predictor,
+        task=task,
         model_version=model_version,
         reference=reference,
-        frames=frames,
-        load=load,
+        scored=score(frames),
         params=params,
         history=history,
         excluded_patients=excluded_patients,
         familiar=familiar,
         acquisition=acquisition or acquisition_of(workspace, task, strategy=params.strategy),
-        progress=progress,
     )
     hashes = {"reference_sha256": table_hash(reference), "frames_sha256": table_hash(frames)}
     _write(report_folder(workspace, task, batch), report, task, batch, params, load, hashes)
@@ -214,13 +212,6 @@ def _frames_of(workspace: Workspace, task: Task, batch: str) -> pd.DataFrame:
             hint="`ctloop ingest` and `ctloop prepare`, or another batch name",
         )
     return chosen
-
-
-def _prepared_volume(workspace: Workspace, task: Task) -> Callable[[str], Volume]:
-    from components.adapters.blosc_store import load_volume
-
-    folder = workspace.prepared(task) / "frames"
-    return lambda frame: load_volume(folder / f"{frame}.b2nd")
 
 
 def table_hash(table: pd.DataFrame) -> str:

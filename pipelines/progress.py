@@ -74,13 +74,15 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def bar(title: str) -> Callable[[int, int], None]:
-    """A progress bar on standard error, to be called with (done, total)."""
+    """A progress bar on standard error with the time left, to be called with (done, total); it begins then."""
     from tqdm import tqdm
 
-    shown = tqdm(desc=title, unit="frame", file=sys.stderr, mininterval=0.5)
+    bars: list[tqdm[Any]] = []
 
     def show(done: int, total: int) -> None:
-        shown.total = total
+        if not bars:
+            bars.append(tqdm(desc=title, unit="frame", total=total, file=sys.stderr, mininterval=0.5))
+        (shown,) = bars
         shown.update(done - shown.n)
         if done >= total:
             shown.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +11,11 @@ import pandas as pd
 from components.adapters.whole_file import write_whole
 from components.models.prediction import FramePrediction, Predictor
 from components.operations.register_model import subject_of
-from components.operations.scoring import score_cases
+from components.operations.scoring import reason_of, score_cases
 from components.registry.registry import ModelVersion
 from components.scorecard.columns import OUTPUT
 from pipelines.monitor import report_folder, table_hash
+from pipelines.prepared_cases import prepared_volume
 from pipelines.progress import bar
 from pipelines.unread_studies import TASK
 from pipelines.workspace import Workspace
@@ -51,9 +51,6 @@ def probabilities_of(
 def _predict(
     workspace: Workspace, frames: pd.DataFrame, findings: Sequence[str], predictor: Predictor, kept: _Kept
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    from components.adapters.blosc_store import load_volume
-
-    folder = workspace.prepared(TASK) / "frames"
     said: dict[str, Mapping[str, float]] = {}
     failures: dict[str, str] = {}
 
@@ -61,11 +58,11 @@ def _predict(
         said[frame] = {name: float(prediction.probabilities[name]) for name in findings}
 
     def fail(frame: str, error: Exception) -> None:
-        failures[frame] = str(error).replace(f"{folder}{os.sep}", "") or type(error).__name__
+        failures[frame] = reason_of(error)
 
     try:
         score_cases(
-            predictor, frames, lambda frame: load_volume(folder / f"{frame}.b2nd"),
+            predictor, frames, prepared_volume(workspace, TASK),
             on_prediction=see, on_error=fail, progress=bar("reading list"),
         )  # fmt: skip
     finally:

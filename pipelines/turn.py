@@ -12,13 +12,12 @@ import pandas as pd
 from components.cohort.split import Split
 from components.cohort.task import Task
 from components.labeling.request import LabelingRequest, Reason
-from components.models.prediction import Predictor
 from components.operations.alias_moves import last_move
 from components.operations.audit_sample import frames_to_audit
 from components.operations.monitor_window import WindowReport
 from components.operations.open_requests import open_requests
 from components.operations.register_model import subject_of
-from components.operations.scoring import score_cases
+from components.operations.scoring import Scored
 from components.registry.ledger import Ledger
 from components.registry.registry import ModelVersion
 from components.registry.verdict import Verdict
@@ -28,8 +27,10 @@ from pipelines.composition import MODEL_NAMES, Services
 from pipelines.dvc_commands import repro
 from pipelines.gate import gate
 from pipelines.held_out import frames_of, labelled_frames
+from pipelines.keep_scores import scores_of
 from pipelines.monitor import monitor
 from pipelines.params import load_section
+from pipelines.prepared_cases import prepared_volume
 from pipelines.progress import bar
 from pipelines.promote import promote
 from pipelines.pseudo_jumps import frames_to_ask_about
@@ -103,19 +104,25 @@ def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:
     version = services.version_in_use(task)
     predictor, package = services.predictor(version)
     reference = pd.read_parquet(package / "reference.parquet")
+
+    def score(frames: pd.DataFrame) -> Scored:
+        return scores_of(
+            workspace, task, version, predictor, frames, prepared_volume(workspace, task),
+            progress=bar(f"monitor {task} {batch}"),
+        )  # fmt: skip
+
     entries = [entry for entry in ledger.entries("drift") if entry.subject == subject_of(version)]
     report = monitor(
         workspace,
         task,
         batch,
-        predictor=predictor,
+        score=score,
         model_version=subject_of(version),
         reference=reference,
-        familiar=_familiar(workspace, task, predictor, reference),
+        familiar=_familiar(workspace, task, score, reference),
         acquisition=learned_acquisition(services, task, predictor, subject_of(version)),
         history=[bool(e.payload["alarmed"]) for e in entries if e.payload["batch"] != batch],
         excluded_patients=_not_to_ask(workspace, task),
-        progress=bar(f"monitor {task} {batch}"),
     )
     if batch not in {entry.payload["batch"] for entry in entries}:
         ledger.append("drift", subject_of(version), drift_entry(report, task, batch))
@@ -130,19 +137,14 @@ def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:
 
 
 def _familiar(
-    workspace: Workspace, task: Task, predictor: Predictor, reference: pd.DataFrame
+    workspace: Workspace, task: Task, score: Callable[[pd.DataFrame], Scored], reference: pd.DataFrame
 ) -> pd.DataFrame | None:
     """With few held-out patients, what the model was trained on counts as familiar too."""
     if not reference.empty and reference["patient_id"].nunique() >= ENOUGH_HELD_OUT:
         return None
-    from components.adapters.blosc_store import load_volume
-
-    folder = workspace.prepared(task) / "frames"
     trained = frames_of(workspace, task, "train")
     first = pd.read_parquet(workspace.prepared(task) / "frames.parquet")["batch"].iloc[0]
-    scored = score_cases(
-        predictor, trained[trained["batch"] == first], lambda frame: load_volume(folder / f"{frame}.b2nd")
-    )
+    scored, _ = score(trained[trained["batch"] == first])
     return pd.concat([table for table in (reference, scored) if not table.empty] or [reference])
 
 

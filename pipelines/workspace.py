@@ -120,6 +120,10 @@ class Workspace:
     def evidently(self) -> Path:
         return self.state / "evidently"
 
+    def scores(self, task: Task, version: int, package_hash: str) -> Path:
+        """Scorecards of every case that a registered version has scored, see ``ctloop score``."""
+        return self.state / "scores" / task / f"{version}-{package_hash[:12]}"
+
     def checkpoints(self, task: Task) -> Path:
         """Training checkpoints, so that a killed run resumes."""
         return self.state / "checkpoints" / task

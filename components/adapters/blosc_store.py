@@ -175,8 +175,11 @@ def _reading(path: Path) -> Iterator[None]:
         with _ONE_AT_A_TIME:
             yield
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        said = str(error).replace(
+            f"{path.parent}{os.sep}", ""
+        )  # reasons are kept and shown: no path of a machine
         raise InputError(
             expected=f"an intact blosc2 frame in {path.name}",
-            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            got=said.splitlines()[0] if said else type(error).__name__,
             hint="running the stage that makes it again, or `dvc checkout`",
         ) from error

@@ -1,11 +1,11 @@
-"""Watch a window of new scans: scorecards, a drift verdict, and which frames an expert should see.
+"""Watch a window of new scans by its scorecards: a drift verdict, and which frames an expert should see.
 
 Opening the requests is another operation; this one only names candidates and their evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +17,6 @@ from components.drift.novelty import case_novelty
 from components.drift.self_test import FalseAlarmRate, replay_reference
 from components.drift.verdict import DriftParams, DriftVerdict, assess_drift
 from components.errors import ParameterError
-from components.models.prediction import Predictor
 from components.operations.acquire import Acquisition
 from components.operations.request_candidates import (
     WATCHED,
@@ -25,9 +24,8 @@ from components.operations.request_candidates import (
     chosen_candidates,
     threshold_candidates,
 )
-from components.operations.scoring import score_cases
+from components.operations.scoring import Scored
 from components.scorecard.reference_threshold import ReferenceThreshold, reference_threshold
-from components.volume.volume import Volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,48 +96,37 @@ class WindowReport:
 
 def monitor_window(
     *,
-    predictor: Predictor,
+    task: Task,
     model_version: str,
     reference: pd.DataFrame,
-    frames: pd.DataFrame,
-    load: Callable[[str], Volume],
+    scored: Scored,
     params: MonitorParams,
     history: Sequence[bool] = (),
     excluded_patients: Collection[str] = (),
     familiar: pd.DataFrame | None = None,
     acquisition: Acquisition | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> WindowReport:
-    """Score the frames with the champion and say what is unusual about them.
+    """Say what is unusual about the window's scorecards.
 
     Args:
-        predictor: the model in use; ``model_version`` its name for people.
+        task: of the model in use; ``model_version`` is its name for people.
         reference: scorecards of held-out patients, from the model's package.
-        frames: one row per frame of the window.
-        load: frame_id → volume.
+        scored: of every frame of the window, by the model in use.
         params: see ``MonitorParams``.
         history: whether earlier windows of this model version raised an alarm, oldest first.
         familiar: scorecards that novelty is measured against; the reference unless given (too few patients to
             judge drift by may still be enough to rank by).
         acquisition: who chooses cases, and what is known from earlier answers; ctloop's own without any unless given.
         excluded_patients: never asked about (labelled already, of the test set); nor is the reference.
-        progress: called with (frames done, frames in all).
     """
-    failures: dict[str, str] = {}
-    scorecards = score_cases(
-        predictor,
-        frames,
-        load,
-        progress=progress,
-        on_error=lambda name, error: failures.update({name: str(error)}),
-    )
+    scorecards, failures = scored
     known = reference if familiar is None else familiar
     scorecards = _with_novelty(known, scorecards, params.neighbours)
     verdict = assess_drift(reference, scorecards, params.drift, history=history)
     found = (reference_threshold(reference, column, params.quantile) for column in WATCHED)
     thresholds = tuple(threshold for threshold in found if threshold is not None)
     excluded = {*excluded_patients, *reference["patient_id"]}
-    if predictor.task == "classification":
+    if task == "classification":
         params = replace(params, frames_per_case=1)  # findings belong to the whole case
     acquisition = acquisition or Acquisition()
     return WindowReport(
@@ -148,9 +135,7 @@ def monitor_window(
         reference=_with_novelty(known, reference, params.neighbours),
         verdict=verdict,
         thresholds=thresholds,
-        candidates=_candidates(
-            scorecards, verdict, thresholds, params, excluded, acquisition, predictor.task
-        ),
+        candidates=_candidates(scorecards, verdict, thresholds, params, excluded, acquisition, task),
         failures=failures,
         acquisition=acquisition,
         false_alarms=_self_test(reference, params),

@@ -23,6 +23,9 @@ from components.volume.volume import Volume
 
 _log = logging.getLogger(__name__)
 
+Scored = tuple[pd.DataFrame, dict[str, str]]
+"""A scorecard table, and frame_id → why a frame has no row in it."""
+
 
 def score_cases(
     predictor: Predictor,
@@ -49,25 +52,59 @@ def score_cases(
     """
     rows: list[dict[str, Any]] = []
     done = 0
+
+    def see(name: str, answer: FramePrediction | Exception) -> None:
+        nonlocal done
+        if isinstance(answer, Exception):
+            (on_error or _warn)(name, answer)
+        elif on_prediction is not None:
+            on_prediction(name, answer)
+        done += 1
+        if progress is not None:
+            progress(done, len(frames))
+
     for case in _cases(frames):
-        jumps, scored = CycleJumps(), {}
-        for position, image, answer in _answers(predictor, load, case):
-            name = str(case[position]["frame_id"])
-            jumps.add(name, None if isinstance(answer, Exception) else answer.labels)
-            if isinstance(answer, Exception):
-                (on_error or _warn)(name, answer)
-            else:
-                scored[position] = _row(case[position], image, answer)
-                if on_prediction is not None:
-                    on_prediction(name, answer)
-            done += 1
-            if progress is not None:
-                progress(done, len(frames))
-        measured = jumps.close()
-        for position in sorted(scored):
-            jump = measured.get(scored[position]["frame_id"], float("nan"))
-            rows.append({**scored[position], "temporal_jump": jump})
+        rows += score_case(predictor, case, load, see=see)
+    return scorecard_table(rows)
+
+
+def score_case(
+    predictor: Predictor,
+    case: Sequence[Mapping[str, Any]],
+    load: Callable[[str], Volume],
+    *,
+    see: Callable[[str, FramePrediction | Exception], None],
+) -> list[dict[str, Any]]:
+    """The scorecard rows of one case, in the order of its frames; a frame that fails has none.
+
+    Args:
+        predictor: the loaded model package.
+        case: rows of frames.parquet, in phase order.
+        load: frame_id → volume.
+        see: called with each frame_id and what was predicted, or why it could not be.
+    """
+    jumps, scored = CycleJumps(), {}
+    for position, image, answer in _answers(predictor, load, case):
+        name = str(case[position]["frame_id"])
+        jumps.add(name, None if isinstance(answer, Exception) else answer.labels)
+        if not isinstance(answer, Exception):
+            scored[position] = _row(case[position], image, answer)
+        see(name, answer)
+    measured = jumps.close()
+    return [
+        {**row, "temporal_jump": measured.get(row["frame_id"], float("nan"))}
+        for _, row in sorted(scored.items())
+    ]
+
+
+def scorecard_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a table; without any row, the columns that every scorecard has."""
     return pd.DataFrame(rows, columns=None if rows else [*IDENTITY, "uncertainty", "temporal_jump"])
+
+
+def reason_of(error: Exception) -> str:
+    """What is kept of an error; one without words has its class."""
+    return str(error) or type(error).__name__
 
 
 def _cases(frames: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:

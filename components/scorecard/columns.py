@@ -16,6 +16,10 @@ voxels; Lüth et al., arXiv 2601.13677); ``foreground_ml`` (of the pseudo-label,
 
 from __future__ import annotations
 
+FORMAT = (
+    1  # raised when the same frame and model would give another scorecard: stored ones are then made anew
+)
+
 EMBEDDING = "embedding_"
 OUTPUT = "output_"
 IMAGE = "image_"

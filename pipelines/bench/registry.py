@@ -14,6 +14,7 @@ BENCHES: dict[str, str] = {
     "training": "training",
     "inference": "inference",
     "ct-scroll": "ct_scroll",
+    "pool": "pool",
 }
 
 

@@ -9,7 +9,7 @@ import typer
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="self-training, training, inference or ct-scroll")],
+    name: Annotated[str, typer.Argument(help="self-training, training, inference, ct-scroll or pool")],
     seed: Annotated[str, typer.Option(help="one, or several with commas")] = "0",
     size: Annotated[str, typer.Option(help="small: 2 cores, up to 20 minutes a seed; full: a GPU")] = "small",
     out: Annotated[

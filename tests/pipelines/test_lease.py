@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 
 from components.errors import StateError
 from pipelines.cli import app
-from pipelines.lease import lease
+from pipelines.lease import lease, lease_unless_held
 from pipelines.workspace import Workspace
 
 HOLD = """
 import sys
 from pathlib import Path
-from pipelines.lease import lease
+from pipelines.lease import lease, lease_unless_held
 from pipelines.workspace import Workspace
 with lease(Workspace.at(Path(sys.argv[1])).lease, "ctloop loop"):
     print("holds", flush=True)
@@ -85,6 +85,25 @@ def test_a_killed_job_leaves_no_lease(workspace: Workspace, other: subprocess.Po
     assert "ctloop loop" in workspace.lease.read_text()
     with lease(workspace.lease, "ctloop add"):
         assert workspace.lease.read_text().startswith(f"`ctloop add` (process {os.getpid()}, ")
+
+
+def test_a_lease_within_another_gives_the_outer_one_back(workspace: Workspace) -> None:
+    with lease(workspace.lease, "ctloop monitor"):
+        with lease(workspace.state / "scores" / "lease", "ctloop score") as outermost:
+            assert outermost
+        with lease(workspace.lease, "ctloop gate") as outermost:
+            assert not outermost
+
+
+def test_where_another_job_writes_one_may_go_on_without_writing(
+    workspace: Workspace, other: subprocess.Popen[str]
+) -> None:
+    with lease_unless_held(workspace.lease, "ctloop score") as ours:
+        assert not ours
+    other.communicate("")
+    with lease_unless_held(workspace.lease, "ctloop score") as ours:
+        assert ours
+        assert "ctloop score" in workspace.lease.read_text()
 
 
 def test_a_failed_job_leaves_no_lease(workspace: Workspace) -> None:

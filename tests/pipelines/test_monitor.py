@@ -17,7 +17,9 @@ from components.volume.geometry import Geometry
 from components.volume.volume import Volume
 from pipelines.monitor import monitor, report_folder
 from pipelines.params import load_section
+from pipelines.prepared_cases import prepared_volume
 from pipelines.workspace import Workspace
+from tests.components.operations.scored import scored
 
 SHIPPED = Path(__file__).parents[2] / "pipelines" / "params.yaml"
 GRID = Geometry.axis_aligned((8, 12, 12), (5.0, 3.0, 3.0))
@@ -85,7 +87,7 @@ def watch(workspace: Workspace, batch: str, held_out: int = 16) -> WindowReport:
         workspace,
         "classification",
         batch,
-        predictor=MeanPredictor(),
+        score=lambda frames: scored(MeanPredictor(), frames, prepared_volume(workspace, "classification")),
         model_version="ctloop-classification/1",
         reference=score_cases(MeanPredictor(), frames_of("one", 30).tail(held_out), load),
     )

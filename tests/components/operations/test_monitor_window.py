@@ -21,6 +21,7 @@ from components.scorecard.reference_threshold import ReferenceThreshold, referen
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from tests.components.drift.population import scorecards
+from tests.components.operations.scored import scored
 
 GRID = Geometry.axis_aligned((4, 10, 10), (2.0, 1.0, 1.0))
 CASES = 4
@@ -88,11 +89,10 @@ def watch(
     **more: object,
 ) -> WindowReport:
     return monitor_window(
-        predictor=BrightnessPredictor(),
+        task=BrightnessPredictor.task,
         model_version="ctloop-segmentation/1",
         reference=reference,
-        frames=frames,
-        load=load,
+        scored=scored(BrightnessPredictor(), frames, load),
         params=replace(PARAMS, budget_minutes={"segmentation": cases * 60.0, "classification": cases * 30.0}),
         **more,  # type: ignore[arg-type]
     )
