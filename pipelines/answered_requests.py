@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from components.acquisition.arm_verdict import ArmAnswer
+from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar
 from components.cohort.task import Task
 from components.errors import CtloopError
@@ -30,7 +31,7 @@ def answered_minutes(workspace: Workspace, task: Task, store: RequestStore) -> p
     ]
     table = pd.DataFrame(told, columns=["frame_id", "minutes"])
     files = sorted((workspace.reports / "monitor").glob(f"{task}-*/scorecards.parquet"))
-    seen = [pd.read_parquet(file) for file in files]
+    seen = [read_parquet(file) for file in files]
     if table.empty or not seen:
         return table
     scorecards = pd.concat(seen).drop_duplicates("frame_id", keep="last")
@@ -117,7 +118,7 @@ def _classification_error(workspace: Workspace, request: LabelingRequest) -> flo
     if _model_of(folder) != request.model_version:
         return float("nan")
     answer = json.loads((workspace.answers("classification") / f"{request.case_id}.json").read_text())
-    cards = pd.read_parquet(folder / "scorecards.parquet")
+    cards = read_parquet(folder / "scorecards.parquet")
     predicted = cards[cards["case_id"] == request.case_id].mean(numeric_only=True)
     off = [
         (float(predicted[OUTPUT + name]) - truth) ** 2

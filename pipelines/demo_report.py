@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from components.adapters.parquet import read_parquet
 from components.cohort.split import Split
 from components.cohort.task import TASKS, Task
 from components.errors import StateError
@@ -173,7 +173,7 @@ def _scanner_figure(workspace: Workspace, task: Task) -> Figure:
     """A patient of the first batch beside one of the changed scanner."""
     from components.adapters.blosc_store import load_volume
 
-    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet").sort_values("frame_id")
+    frames = read_parquet(workspace.prepared(task) / "frames.parquet").sort_values("frame_id")
     firsts = {batch: frames[frames["batch"] == batch].iloc[0] for batch in ("initial", "two")}
     panels = [
         (
@@ -210,7 +210,7 @@ def _before_after(services: Services) -> Figure:
 
 def _audited_frame(workspace: Workspace, batch: str) -> str:
     split = Split.from_json(workspace.split("segmentation").read_text())
-    frames = pd.read_parquet(workspace.prepared("segmentation") / "frames.parquet")
+    frames = read_parquet(workspace.prepared("segmentation") / "frames.parquet")
     audited = frames[frames["patient_id"].isin(split.patients("test")) & (frames["batch"] == batch)]
     labelled = [
         f for f in sorted(audited["frame_id"]) if (workspace.labels("segmentation") / f"{f}.b2nd").exists()

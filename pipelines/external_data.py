@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar
 from components.cohort.split import Split
 from components.cohort.task import Task
@@ -77,7 +78,7 @@ def frames_table(workspace: Workspace, task: Task) -> pd.DataFrame:
     """Empty where nothing was ever prepared."""
     path = workspace.prepared(task) / "frames.parquet"
     columns = ["frame_id", "case_id", "patient_id", "batch", "sha256"]
-    return pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=columns)
+    return read_parquet(path) if path.is_file() else pd.DataFrame(columns=columns)
 
 
 def labelled_cases(home: Workspace, task: Task, data: ExternalData) -> pd.DataFrame:
@@ -114,9 +115,7 @@ def left_out(home: Workspace, task: Task, data: ExternalData) -> list[dict[str, 
     """``what`` and ``reason`` of each file, frame and label of the data that ingest or prepare quarantined."""
     ingested = home.ingested(task)
     path = ingested / "frames.parquet"
-    table = (
-        pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=["frame_id", "case_id", "batch"])
-    )
+    table = read_parquet(path) if path.is_file() else pd.DataFrame(columns=["frame_id", "case_id", "batch"])
     batches = {
         name: batch
         for key in ("case_id", "frame_id")

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from components.adapters.parquet import read_parquet
 from components.cohort.task import Task
 from components.errors import ParameterError, StateError
 from components.models.prediction import Predictor
@@ -158,7 +159,7 @@ def _result(
     """Held-out patients of the package who are in the data too count on this side only."""
     evaluation = judged.evaluation
     path = package / "per_patient.parquet"
-    held_out = pd.read_parquet(path) if path.is_file() else pd.DataFrame({"patient_id": []})
+    held_out = read_parquet(path) if path.is_file() else pd.DataFrame({"patient_id": []})
     shared = held_out["patient_id"].isin(evaluation.per_patient["patient_id"])
     apart = held_out[~shared]
     return {

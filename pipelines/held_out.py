@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar
 from components.cohort.split import Side, Split
 from components.cohort.task import Task
@@ -22,14 +23,14 @@ from pipelines.workspace import Workspace
 def frames_of(workspace: Workspace, task: Task, side: Side) -> pd.DataFrame:
     """The rows of the prepared frames.parquet whose patients are on this side of the split."""
     split = Split.from_json(workspace.split(task).read_text())
-    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(task) / "frames.parquet")
     return frames[frames["patient_id"].isin(split.patients(side))].reset_index(drop=True)
 
 
 def expert_findings(workspace: Workspace) -> pd.DataFrame:
     """Expert findings indexed by case_id, one float column per finding, NaN = unknown."""
     folder = workspace.labels("classification")
-    table = pd.read_parquet(folder / "findings.parquet").set_index("case_id").astype(np.float64)
+    table = read_parquet(folder / "findings.parquet").set_index("case_id").astype(np.float64)
     return table[[is_expert(folder / f"{case}.sidecar.json") for case in table.index]]
 
 

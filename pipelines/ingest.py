@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.adapters.whole_file import write_whole
 from components.cohort.frames import empty_frames, validate_frames
 from components.cohort.pseudonym import key_fingerprint
@@ -97,7 +98,7 @@ class _Earlier:
 def _earlier(folder: Path) -> _Earlier:
     """Nothing, when any of its parts is missing: then every batch is read again."""
     try:
-        frames = pd.read_parquet(folder / "frames.parquet")
+        frames = read_parquet(folder / "frames.parquet")
         quarantine = json.loads((folder / "quarantine.json").read_text())
         stamps = json.loads((folder / "batches.json").read_text())
     except (OSError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.task import Task
 from components.models.prediction import Predictor
 from components.operations.scoring import score_cases
@@ -27,7 +28,7 @@ def labelled_scorecards(
     ours = frames[frames["frame_id"].isin(done) | frames["case_id"].isin(done)].sort_values("frame_id")
     wanted = ours.drop_duplicates("patient_id")
     file = workspace.reports / "monitor" / "labelled" / f"{model_version.replace('/', '-')}.parquet"
-    kept = pd.read_parquet(file) if file.is_file() else pd.DataFrame(columns=list(IDENTITY))
+    kept = read_parquet(file) if file.is_file() else pd.DataFrame(columns=list(IDENTITY))
     missing = wanted[~wanted["frame_id"].isin(kept["frame_id"])]
     if not missing.empty:
         folder = workspace.prepared(task) / "frames"

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
+from components.adapters.parquet import read_parquet
 from components.cohort.task import Task
 from components.errors import StateError
 from pipelines.add import add
@@ -86,7 +85,7 @@ def _turn(services: Services, task: Task) -> TaskOutcome:
     judged, note = _learn(services, task)
     if not services.registry.versions(MODEL_NAMES[task]):
         return TaskOutcome(task=task, judged=judged, watched=(), note=note)
-    prepared = set(pd.read_parquet(workspace.prepared(task) / "frames.parquet")["batch"])
+    prepared = set(read_parquet(workspace.prepared(task) / "frames.parquet")["batch"])
     later = [batch.name for batch in read_batches(workspace).batches[task][1:] if batch.name in prepared]
     for batch in later:
         watch(services, task, batch, now=_now)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar
 from components.cohort.split import Split
 from components.cohort.task import Task
@@ -59,7 +60,7 @@ def write_loop_report(services: Services, outcomes: Sequence[TaskOutcome]) -> Pa
 
 def _section(services: Services, outcome: TaskOutcome) -> dict[str, Any]:
     workspace, task = services.workspace, outcome.task
-    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(task) / "frames.parquet")
     split = Split.from_json(workspace.split(task).read_text())
     in_use = outcome.judged is not None or bool(outcome.watched)
     return {
@@ -108,7 +109,7 @@ def _pseudo_labels(workspace: Workspace, task: Task) -> dict[str, Any]:
 def _novelty(services: Services, outcome: TaskOutcome) -> list[dict[str, Any]]:
     """Cases of the watched batches, the least familiar first."""
     tables = [
-        pd.read_parquet(report_folder(services.workspace, outcome.task, batch) / "scorecards.parquet")
+        read_parquet(report_folder(services.workspace, outcome.task, batch) / "scorecards.parquet")
         for batch in outcome.watched
     ]
     if not tables:

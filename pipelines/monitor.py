@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.adapters.whole_file import write_whole
 from components.cohort.task import Task
 from components.errors import StateError
@@ -203,7 +204,7 @@ def _numbers(report: WindowReport) -> dict[str, float]:
 
 
 def _frames_of(workspace: Workspace, task: Task, batch: str) -> pd.DataFrame:
-    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(task) / "frames.parquet")
     chosen = frames[frames["batch"] == batch]
     if chosen.empty:
         raise StateError(

@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
+from components.adapters.parquet import read_parquet
 from components.adapters.whole_file import write_whole
 from components.errors import InputError, StateError
 from components.operations.acceptance_criteria import Judgement, judge_criteria, overall
@@ -89,7 +88,7 @@ def _content(
     external = external_results(workspace, evidence.subject)
     judgements = _judgements(evidence, params, calls, external)
     drift = drift_record(workspace, store.entries("drift"), evidence.subject)
-    frames = pd.read_parquet(workspace.prepared(TASK) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(TASK) / "frames.parquet")
     strata = strata_evidence(evidence.table, frames)
     rows = [dataclasses.asdict(one) for one in judgements]
     return {

@@ -13,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from components.adapters.blosc_store import load_geometry, load_volume, save_volume
+from components.adapters.parquet import read_parquet
 from components.adapters.whole_file import write_whole
 from components.cohort.frames import validate_frames
 from components.cohort.task import Task
@@ -56,7 +57,7 @@ def prepare(workspace: Workspace, task: Task) -> None:
 
 def _ingested(workspace: Workspace, task: Task) -> pd.DataFrame:
     try:
-        return pd.read_parquet(workspace.ingested(task) / "frames.parquet")
+        return read_parquet(workspace.ingested(task) / "frames.parquet")
     except OSError as error:
         raise StateError(
             expected=f"ingested scans for {task}", got="none", hint="`ctloop add`, then `ctloop ingest`"

@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from components.adapters.parquet import read_parquet
 from components.cohort.frame_id import case_of
 from components.cohort.split import Split
 from components.cohort.task import Task
@@ -177,17 +177,14 @@ def _parallel(params: PseudoLabelParams) -> int:
 
 def _frames_to_label(workspace: Workspace, task: Task, *, label_test: bool) -> list[Path]:
     """Prepared frames, sorted; those of test patients only if asked for."""
-    from pyarrow.parquet import read_table
-
     prepared = workspace.prepared(task)
-    table = read_table(prepared / "frames.parquet", columns=["frame_id", "patient_id"])
+    table = read_parquet(prepared / "frames.parquet", ["frame_id", "patient_id"])
     try:
         split = Split.from_json(workspace.split(task).read_text())
     except OSError as error:
         raise InputError(expected="split.json", got="no such file", hint="`ctloop split`") from error
     held_out = set() if label_test else set(split.patients("test"))
-    rows: Mapping[str, list[Any]] = table.to_pydict()
-    pairs = zip(rows["frame_id"], rows["patient_id"], strict=True)
+    pairs = zip(table["frame_id"], table["patient_id"], strict=True)
     return sorted(
         prepared / "frames" / f"{frame}.b2nd" for frame, patient in pairs if patient not in held_out
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.errors import StateError
 from components.labeling.request_store import RequestStore
 from components.models.description import ModelDescription
@@ -127,7 +128,7 @@ def held_out_simulation(
 ) -> dict[str, Any]:
     """``simulate_reading`` of the studies that judged a package; ``StateError`` where none of them weighs."""
     path = package / "per_patient.parquet"
-    table = pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+    table = read_parquet(path) if path.is_file() else pd.DataFrame()
     judged = {name: weight for name, weight in weights.items() if f"{TRUTH}{name}" in table}
     if table.empty or not any(judged.values()):
         raise StateError(

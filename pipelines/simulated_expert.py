@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
+from components.adapters.parquet import read_parquet
 from components.cohort.pseudonym import pseudonym
 from components.cohort.task import Task
 from components.labeling.request import LabelingRequest
@@ -50,7 +49,7 @@ def answer(services: Services, task: Task, batches: Path) -> ImportReport:
 def scan_names(workspace: Workspace, task: Task, batches: Path) -> dict[str, str]:
     """frame_id → name of the phantom's scan, as only the maker of the scans can know it."""
     key = pseudonym_key(workspace)
-    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(task) / "frames.parquet")
     names = {
         pseudonym(key, "source", f"{batch}/images/{path.name}"): path.name.removesuffix(".nii.gz")
         for batch in frames["batch"].unique()

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pandas as pd
-
+from components.adapters.parquet import read_parquet
 from components.adapters.whole_file import write_whole
 from components.cohort.split import Split, assign
 from components.cohort.task import Task
@@ -42,7 +41,7 @@ def split(workspace: Workspace, task: Task) -> None:
     path = workspace.split(task)
     previous = Split.from_json(path.read_text()) if path.exists() else None
     try:
-        frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet", columns=["patient_id", "batch"])
+        frames = read_parquet(workspace.prepared(task) / "frames.parquet", columns=["patient_id", "batch"])
     except OSError as error:
         raise StateError(expected="prepared frames", got="none", hint="`ctloop prepare`") from error
     made = assign(frames, previous, audit_share=params.audit_share, seed=params.seed)

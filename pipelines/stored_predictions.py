@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.adapters.whole_file import write_whole
 from components.models.prediction import FramePrediction, Predictor
 from components.operations.register_model import subject_of
@@ -82,7 +83,7 @@ class _Kept:
         """The rows that still hold: of frames whose row has not changed."""
         if not self._path.is_file():
             return _table({}, self._findings)
-        table = pd.read_parquet(self._path)
+        table = read_parquet(self._path)
         content = _content(frames)
         holds = table[_CONTENT] == table["frame_id"].map(content)
         return table[holds].set_index("frame_id")[self._findings]
@@ -92,7 +93,7 @@ class _Kept:
             return
         new = said.assign(**{_CONTENT: _content(frames).reindex(said.index)}).reset_index(names="frame_id")
         if self._path.is_file():
-            old = pd.read_parquet(self._path)
+            old = read_parquet(self._path)
             new = pd.concat([old[~old["frame_id"].isin(new["frame_id"])], new], ignore_index=True)
         write_whole(self._path, new.to_parquet(index=False))
 
@@ -112,7 +113,7 @@ def _from_monitor(
     for batch in sorted(set(frames["batch"])):
         folder = report_folder(workspace, TASK, str(batch))
         if _still_holds(folder, workspace, str(batch), version):
-            scored = pd.read_parquet(folder / "scorecards.parquet")
+            scored = read_parquet(folder / "scorecards.parquet")
             if set(columns) <= set(scored.columns):
                 tables.append(scored.set_index("frame_id")[list(columns)].rename(columns=columns))
     found = pd.concat([table for table in tables if len(table)] or tables)
@@ -125,7 +126,7 @@ def _still_holds(folder: Path, workspace: Workspace, batch: str, version: ModelV
     if not verdict.is_file() or not (folder / "scorecards.parquet").is_file():
         return False
     facts = json.loads(verdict.read_text())
-    frames = pd.read_parquet(workspace.prepared(TASK) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(TASK) / "frames.parquet")
     now = table_hash(frames[frames["batch"] == batch])
     return bool(facts["model_version"] == subject_of(version) and facts.get("frames_sha256") == now)
 

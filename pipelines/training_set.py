@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from components.adapters.blosc_store import load_crop, load_geometry, load_label_map, load_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar, allowed
 from components.cohort.split import Split
 from components.cohort.task import Task
@@ -125,7 +126,7 @@ def classification_set(
     """Scans of cases with findings; a finding that is unknown in every case is not learnt."""
     rows = training_rows(workspace, "classification")
     folder = workspace.labels("classification")
-    table = pd.read_parquet(folder / "findings.parquet").set_index("case_id").astype(np.float32)
+    table = read_parquet(folder / "findings.parquet").set_index("case_id").astype(np.float32)
     sidecars = {case: _sidecar(folder / f"{case}.sidecar.json") for case in table.index}
     cases = {case: s for case, s in sidecars.items() if s is not None and allowed(s, provenances)}
     rows = rows[rows["case_id"].isin(cases)]
@@ -191,7 +192,7 @@ def training_rows(workspace: Workspace, task: Task) -> pd.DataFrame:
     Raises ``StateError`` when a patient has no side: training on it could leak what a later split holds out.
     """
     split = Split.from_json(workspace.split(task).read_text())
-    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet").sort_values("frame_id")
+    frames = read_parquet(workspace.prepared(task) / "frames.parquet").sort_values("frame_id")
     unknown = sorted(set(frames["patient_id"]) - set(split.assignments))
     if unknown:
         raise StateError(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.split import Split
 from components.cohort.task import Task
 from components.labeling.request import LabelingRequest, Reason
@@ -103,7 +104,7 @@ def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:
     workspace, ledger = services.workspace, services.store
     version = services.version_in_use(task)
     predictor, package = services.predictor(version)
-    reference = pd.read_parquet(package / "reference.parquet")
+    reference = read_parquet(package / "reference.parquet")
 
     def score(frames: pd.DataFrame) -> Scored:
         return scores_of(
@@ -143,7 +144,7 @@ def _familiar(
     if not reference.empty and reference["patient_id"].nunique() >= ENOUGH_HELD_OUT:
         return None
     trained = frames_of(workspace, task, "train")
-    first = pd.read_parquet(workspace.prepared(task) / "frames.parquet")["batch"].iloc[0]
+    first = read_parquet(workspace.prepared(task) / "frames.parquet")["batch"].iloc[0]
     scored, _ = score(trained[trained["batch"] == first])
     return pd.concat([table for table in (reference, scored) if not table.empty] or [reference])
 
@@ -154,7 +155,7 @@ def ask_for_audit(services: Services, task: Task, *, now: Clock) -> tuple[Labeli
     params = load_section(RequestsParams, workspace.params, "requests")
     split = Split.from_json(workspace.split(task).read_text())
     asked = frames_to_audit(
-        pd.read_parquet(workspace.prepared(task) / "frames.parquet"),
+        read_parquet(workspace.prepared(task) / "frames.parquet"),
         task=task,
         audited=split.patients("test"),
         labelled=labelled_frames(workspace, task),
@@ -176,7 +177,7 @@ def ask_about_jumps(services: Services, task: Task, *, now: Clock) -> tuple[Labe
         return ()
     found = frames_to_ask_about(
         manifest,
-        pd.read_parquet(workspace.prepared(task) / "frames.parquet"),
+        read_parquet(workspace.prepared(task) / "frames.parquet"),
         excluded_patients=_not_to_ask(workspace, task),
         frames_per_case=load_section(RequestsParams, workspace.params, "requests").frames_per_case,
         most_cases=load_section(PseudoLabelParams, workspace.params, "pseudo_label", task).jump_cases,
@@ -237,7 +238,7 @@ def _request(
 def _not_to_ask(workspace: Workspace, task: Task) -> Sequence[str]:
     """Audited patients have requests of their own; patients with a label were asked before."""
     split = Split.from_json(workspace.split(task).read_text())
-    frames = pd.read_parquet(workspace.prepared(task) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(task) / "frames.parquet")
     done = labelled_frames(workspace, task)
     labelled = frames[frames["frame_id"].isin(done) | frames["case_id"].isin(done)]["patient_id"]
     return sorted({*split.patients("test"), *labelled})

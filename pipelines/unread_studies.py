@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.task import Task
 from components.errors import StateError
 from components.labeling.request_store import RequestStore
@@ -58,7 +59,7 @@ def quarantined_sources(workspace: Workspace, batch: str | None = None) -> int:
 def _all_frames(workspace: Workspace) -> pd.DataFrame:
     prepared = workspace.prepared(TASK)
     try:
-        ready = pd.read_parquet(prepared / "frames.parquet")
+        ready = read_parquet(prepared / "frames.parquet")
     except OSError as error:
         raise StateError(
             expected=f"prepared scans for {TASK}", got="none", hint="`ctloop add`, then `ctloop split`"
@@ -66,7 +67,7 @@ def _all_frames(workspace: Workspace) -> pd.DataFrame:
     ingested = workspace.ingested(TASK) / "frames.parquet"
     if not ingested.is_file():
         return ready.assign(reason="")
-    every = pd.read_parquet(ingested)
+    every = read_parquet(ingested)
     refused = {
         item["frame_id"]: item["reason"]
         for item in _items(prepared / "quarantine.json")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.task import Task
 from components.errors import ParameterError, StateError
 from components.models.prediction import Predictor
@@ -95,7 +96,7 @@ def shown_findings(
 def prepared_frames(workspace: Workspace) -> pd.DataFrame:
     """frames.parquet of the prepared scans; ``StateError`` when there is none."""
     try:
-        return pd.read_parquet(workspace.prepared(TASK) / "frames.parquet")
+        return read_parquet(workspace.prepared(TASK) / "frames.parquet")
     except OSError as error:
         raise StateError(
             expected=f"prepared scans for {TASK}", got="none", hint="`ctloop add`, then `ctloop prepare`"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.split import Split
 from components.cohort.task import Task
 from pipelines.composition import MODEL_NAMES, Services
@@ -51,9 +52,9 @@ def train_on_wrong_labels(services: Services) -> dict[str, Any]:
 def inverted_findings(workspace: Workspace) -> pd.DataFrame:
     """A findings table of the training cases with 0 and 1 exchanged; what is unknown stays so."""
     split = Split.from_json(workspace.split(TASK).read_text())
-    frames = pd.read_parquet(workspace.prepared(TASK) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(TASK) / "frames.parquet")
     trained = set(frames[frames["patient_id"].isin(split.patients("train"))]["case_id"])
-    known = pd.read_parquet(workspace.labels(TASK) / "findings.parquet")
+    known = read_parquet(workspace.labels(TASK) / "findings.parquet")
     table = known[known["case_id"].isin(trained)].reset_index(drop=True)
     findings = [str(column) for column in table.columns if column != "case_id"]
     table[findings] = (1 - table[findings]).astype("Int64")

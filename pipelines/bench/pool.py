@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from pipelines.bench.bench import BenchRequest, BenchResult, Size
 from pipelines.bench.claims import Claim
 from pipelines.bench.pool_data import SIDE, TASK, Pool, draw_pool, write_network
@@ -169,7 +170,7 @@ def faults(workspace: Workspace, count: int) -> list[str]:
     """What is not there exactly once, for a reader of the store and for one of its files."""
     names = _scores(workspace)["frame_id"]
     folder = store_of(workspace, TASK, VERSION).folder
-    rows = sum(len(pd.read_parquet(path, columns=["case_id"])) for path in folder.glob("part-*.parquet"))
+    rows = sum(len(read_parquet(path, columns=["case_id"])) for path in folder.glob("part-*.parquet"))
     found = []
     if len(names) != count or not names.is_unique:
         found.append(f"{len(names)} rows of {names.nunique()} frames, of {count}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.errors import StateError
 from components.models.description import ModelDescription
 from components.operations.finding_scores import TRUTH, FindingScores
@@ -67,7 +68,7 @@ def champion_evidence(registry: Registry, name: str) -> ModelEvidence:
         )
     package = registry.fetch(version)
     path = package / "per_patient.parquet"
-    table = pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+    table = read_parquet(path) if path.is_file() else pd.DataFrame()
     found = ModelEvidence(
         version=version,
         package=package,

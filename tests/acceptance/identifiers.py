@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
+from components.adapters.parquet import read_parquet
 
 
 def files_with(pattern: re.Pattern[bytes], folder: Path, *, but: Sequence[str] = ()) -> list[str]:
@@ -25,5 +25,5 @@ def _content(path: Path) -> bytes:
     """A table as CSV, a compressed file as what it holds, all else (SQLite, logs, HTML) as it is."""
     raw = path.read_bytes()
     if raw.startswith(b"PAR1"):
-        return pd.read_parquet(path).to_csv().encode()
+        return read_parquet(path).to_csv().encode()
     return gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from components.adapters.parquet import read_parquet
 from components.cohort.pseudonym import pseudonym
 from components.cohort.task import TASKS, Task
 from pipelines.composition import MODEL_NAMES, Services
@@ -31,7 +32,7 @@ def services() -> Services:
 
 
 def frames(services: Services, task: Task) -> pd.DataFrame:
-    return pd.read_parquet(services.workspace.prepared(task) / "frames.parquet")
+    return read_parquet(services.workspace.prepared(task) / "frames.parquet")
 
 
 def patient(services: Services, stated: str) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import pandas as pd
 
+from components.adapters.parquet import read_parquet
 from components.cohort.pseudonym import pseudonym
 from components.cohort.task import TASKS
 from pipelines.pseudonym_key import pseudonym_key
@@ -82,5 +82,5 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def case_of_scan(workspace: Workspace, task: str, scan: str) -> str:
     """The case of the ingested frame that came from ``scan``, a BATCH/PATH."""
-    frames = pd.read_parquet(workspace.ingested(task) / "frames.parquet").set_index("source")
+    frames = read_parquet(workspace.ingested(task) / "frames.parquet").set_index("source")
     return str(frames.loc[pseudonym(pseudonym_key(workspace), "source", scan), "case_id"])

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import pandas as pd
 import pytest
 
 from components.adapters.blosc_store import load_label_map
+from components.adapters.parquet import read_parquet
 from pipelines.add import add
 from pipelines.ingest import ingest
 from pipelines.prepare import prepare
@@ -160,5 +160,5 @@ def test_a_teacher_that_fails_on_one_frame_labels_the_others(
     assert len(manifest["labelled"]) == len(CINE) + 2
     (refused,) = manifest["refused"].values()
     assert reason in str(refused)
-    frames = set(pd.read_parquet(workspace.prepared("segmentation") / "frames.parquet")["frame_id"])
+    frames = set(read_parquet(workspace.prepared("segmentation") / "frames.parquet")["frame_id"])
     assert {*manifest["labelled"], *manifest["refused"]} == frames

@@ -1,11 +1,11 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from components.adapters.blosc_store import load_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.frames import validate_frames
 from components.cohort.labels import LabelSidecar
 from components.cohort.pseudonym import pseudonym
@@ -58,7 +58,7 @@ def take(workspace, source):
     add(workspace, source=source, name="b")
     ingest(workspace, "classification")
     prepare(workspace, "classification")
-    return pd.read_parquet(workspace.prepared("classification") / "frames.parquet")
+    return read_parquet(workspace.prepared("classification") / "frames.parquet")
 
 
 def volumes_of(workspace, scan):
@@ -75,7 +75,7 @@ def quarantine_of(workspace):
 
 
 def findings_of(workspace):
-    return pd.read_parquet(workspace.labels("classification") / "findings.parquet").set_index("case_id")
+    return read_parquet(workspace.labels("classification") / "findings.parquet").set_index("case_id")
 
 
 def place_of(name, folder="valid"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 pytest.importorskip("lightning")
 
+from components.adapters.parquet import read_parquet
 from components.errors import StateError
 from components.models.labeled import LabeledScan
 from components.operations.evaluation import IntervalParams
@@ -66,7 +66,7 @@ def test_the_table_compares_by_patient_and_over_seeds() -> None:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     made = make_workspace(tmp_path_factory.mktemp("site"), "classification", train=32, test=2)
     table = made.prepared("classification") / "frames.parquet"
-    frames = pd.read_parquet(table)
+    frames = read_parquet(table)
     shape = dict.fromkeys(("shape_z", "shape_y", "shape_x"), 16)
     frames.assign(sha256=[f"{place:064x}" for place in range(len(frames))], **shape).to_parquet(table)
     small = {"shape": [6, 32, 32], "widths": [8, 16], "embedding": 16, "heads": 2, "window": 1, "epochs": 1}

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from components.adapters.parquet import read_parquet
 from components.cohort.findings import CT_RATE_FINDINGS
 from components.errors import StateError
 from components.models.package import load_predictor
@@ -36,7 +37,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
     """Patients p00 to p02 train, p03 to p12 judge; then the last five turn out to be from the north."""
     workspace = make_workspace(tmp_path_factory.mktemp("site"), TASK, train=3, test=10)
     table = workspace.prepared(TASK) / "frames.parquet"
-    frames = pd.read_parquet(table)
+    frames = read_parquet(table)
     frames["sha256"] = [f"{place:064x}" for place in range(len(frames))]
     frames.to_parquet(table)
     commit_with_lock(workspace, TASK)
@@ -80,8 +81,8 @@ def test_a_batch_of_the_workspace(registered: Registered) -> None:
     assert result["held_out_failed"] == 0
     assert headline(result).startswith("macro AUROC")
     # what the package itself said of these very patients, on the same thresholds
-    own = pd.read_parquet(registry.fetch(version) / "per_patient.parquet").set_index("case_id")
-    here = pd.read_parquet(folder / "per_patient.parquet").set_index("case_id")
+    own = read_parquet(registry.fetch(version) / "per_patient.parquet").set_index("case_id")
+    here = read_parquet(folder / "per_patient.parquet").set_index("case_id")
     for name in CT_RATE_FINDINGS:
         column = f"probability_{name}"
         assert here[column].to_numpy() == pytest.approx(own.loc[here.index, column].to_numpy(), abs=1e-6)
@@ -106,7 +107,7 @@ def test_a_training_patient_and_a_copied_scan_are_refused(registered: Registered
     with pytest.raises(StateError, match="By pseudonym"):
         run(registered, ExternalData(batch="one"))
     table = workspace.prepared(TASK) / "frames.parquet"
-    before = pd.read_parquet(table)
+    before = read_parquet(table)
     copied = before.copy()
     copied.loc[copied["patient_id"] == "p09", "sha256"] = copied["sha256"].iloc[0]
     try:
@@ -134,7 +135,7 @@ def test_a_folder_outside_with_reconstructions_and_unknown_findings(
     written = Path(result["report"]).parent
     page = (written / "index.html").read_text()
     assert "Roe-" not in page + json.dumps(result)  # a hyphen is no letter of the pictures' base64
-    sizes = pd.read_parquet(written / "per_patient.parquet")["patient_id"].value_counts()
+    sizes = read_parquet(written / "per_patient.parquet")["patient_id"].value_counts()
     assert sorted(sizes) == [1, 1, 1, 1, 2]
 
 

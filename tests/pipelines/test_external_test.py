@@ -7,9 +7,9 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import pandas as pd
 import pytest
 
+from components.adapters.parquet import read_parquet
 from components.errors import ParameterError, StateError
 from components.models.package import load_predictor
 from components.registry.registry import ModelVersion
@@ -34,7 +34,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Registered:
     for place, sidecar in enumerate(sorted(workspace.labels("segmentation").glob("*.sidecar.json"))):
         sidecar.write_text(sidecar.read_text().replace("0" * 64, f"{place:064x}"))
     table = workspace.prepared("segmentation") / "frames.parquet"
-    frames = pd.read_parquet(table)
+    frames = read_parquet(table)
     frames["sha256"] = [f"{place:064x}" for place in range(len(frames))]
     frames.to_parquet(table)
     commit_with_lock(workspace, "segmentation")
@@ -68,7 +68,7 @@ def test_a_batch_of_the_workspace(registered: Registered) -> None:
     assert "The drop" in page.read_text()
     kept = json.loads((page.parent / "result.json").read_text())
     assert kept["package_hash"] == registered[2].package_hash
-    assert len(pd.read_parquet(page.parent / "per_patient.parquet")) == 2
+    assert len(read_parquet(page.parent / "per_patient.parquet")) == 2
     assert "drop" in headline(result)
 
 
@@ -92,7 +92,7 @@ def test_a_batch_with_a_training_patient_is_refused(registered: Registered) -> N
 def test_a_scan_that_trained_under_another_name_is_refused(registered: Registered) -> None:
     workspace = registered[0]
     table = workspace.prepared("segmentation") / "frames.parquet"
-    before = pd.read_parquet(table)
+    before = read_parquet(table)
     copied = before.copy()
     copied.loc[copied["patient_id"] == "p06", "sha256"] = copied["sha256"].iloc[0]
     try:

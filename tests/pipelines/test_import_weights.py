@@ -6,10 +6,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 
+from components.adapters.parquet import read_parquet
 from components.cohort.findings import CT_RATE_FINDINGS
 from components.errors import InputError
 from components.models.ct_scroll import PUBLISHED, CTScrollConfig
@@ -80,7 +80,7 @@ def test_it_is_judged_on_held_out_patients_and_the_gate_takes_it(tmp_path: Path)
     package = registry.fetch(version)
     metrics = json.loads((package / "metrics.json").read_text())
     assert (metrics["patients"], metrics["labels"]) == (4, "expert")
-    assert len(pd.read_parquet(package / "reference.parquet")) == 4
+    assert len(read_parquet(package / "reference.parquet")) == 4
     verdict = gate(workspace, "classification", registry, ledger, name=NAME, load_predictor=load_predictor)
     assert verdict.outcome == "not enough evidence"
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from components.adapters.blosc_store import load_label_map, load_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.frames import validate_frames
 from components.cohort.labels import LabelSidecar
 from components.cohort.pseudonym import pseudonym
@@ -32,7 +33,7 @@ def workspace(tmp_path, monkeypatch):
 
 
 def frames_of(workspace, task):
-    return pd.read_parquet(workspace.ingested(task) / "frames.parquet")
+    return read_parquet(workspace.ingested(task) / "frames.parquet")
 
 
 def quarantine_of(workspace, task):

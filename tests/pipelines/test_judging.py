@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from components.adapters.blosc_store import load_volume, save_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.task import TASKS, Task
 from components.errors import StateError
 from components.models.package import load_predictor
@@ -50,7 +51,7 @@ def test_evaluate_writes_the_same_bytes_again(tmp_path: Path, task: Task) -> Non
     assert {f"figures/{name}.png" for name in expected} <= pictures
     content = json.loads(metrics)
     assert (content["task"], content["patients"], content["frames_failed"]) == (task, 4, 0)
-    reference = pd.read_parquet(workspace.evaluation(task) / "reference.parquet")
+    reference = read_parquet(workspace.evaluation(task) / "reference.parquet")
     assert set(reference["patient_id"]) == {"p03", "p04", "p05", "p06"}
     assert not list(workspace.evaluation(task).parent.glob(".*.part"))
 
@@ -58,8 +59,8 @@ def test_evaluate_writes_the_same_bytes_again(tmp_path: Path, task: Task) -> Non
 def test_thresholds_rest_on_one_scan_of_each_training_patient(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, "classification", train=3, test=4)
     prepared, labels = workspace.prepared("classification"), workspace.labels("classification")
-    frames = pd.read_parquet(prepared / "frames.parquet")
-    truth = pd.read_parquet(labels / "findings.parquet")
+    frames = read_parquet(prepared / "frames.parquet")
+    truth = read_parquet(labels / "findings.parquet")
     for copy in ("again1", "again2"):  # two more reconstructions of p00
         shutil.copy(prepared / "frames" / "cp00.b2nd", prepared / "frames" / f"{copy}.b2nd")
         shutil.copy(labels / "cp00.sidecar.json", labels / f"{copy}.sidecar.json")
@@ -101,7 +102,7 @@ def test_without_expert_labels_there_are_scorecards_but_no_metrics(tmp_path: Pat
         sidecar.write_text(sidecar.read_text().replace('"expert"', '"propagated"'))
     evaluate(workspace, "segmentation")
     assert json.loads(workspace.metrics("segmentation").read_text())["patients"] == 0
-    assert len(pd.read_parquet(workspace.evaluation("segmentation") / "reference.parquet")) == 4
+    assert len(read_parquet(workspace.evaluation("segmentation") / "reference.parquet")) == 4
 
 
 def test_without_a_test_patient_the_stage_still_ends(tmp_path: Path) -> None:

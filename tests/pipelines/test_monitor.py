@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from components.adapters.blosc_store import save_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.task import Task
 from components.errors import StateError
 from components.models.prediction import FramePrediction
@@ -113,9 +114,7 @@ def test_a_report_is_written_and_says_the_verdict(workspace: Workspace, drifted:
     verdict = json.loads((folder / "verdict.json").read_text())
     assert verdict["verdict"]["kind"] == drifted.verdict.kind == "drift"
     assert len(verdict["candidates"]) == len(drifted.candidates) > 0
-    assert set(pd.read_parquet(folder / "scorecards.parquet")["case_id"]) == set(
-        frames_of("two", 9)["case_id"]
-    )
+    assert set(read_parquet(folder / "scorecards.parquet")["case_id"]) == set(frames_of("two", 9)["case_id"])
 
 
 def test_the_same_batch_gives_the_same_files(workspace: Workspace) -> None:

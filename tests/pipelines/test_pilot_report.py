@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import yaml
 
+from components.adapters.parquet import read_parquet
 from components.adapters.sql_store import SqlStore, open_store
 from components.errors import ParameterError, StateError
 from components.operations.finding_scores import FindingScores, finding_metrics
@@ -111,7 +111,7 @@ def test_another_folder_keeps_what_lies_there(site: Site, tmp_path: Path) -> Non
 def test_no_person_case_or_path_is_in_it(site: Site) -> None:
     site.run()
     folder = report_folder(site.workspace)
-    frames = pd.read_parquet(site.workspace.prepared(TASK) / "frames.parquet")
+    frames = read_parquet(site.workspace.prepared(TASK) / "frames.parquet")
     secret = {str(value) for key in ("patient_id", "case_id") for value in frames[key]} | {
         str(site.workspace.root)
     }
@@ -186,6 +186,6 @@ def test_without_a_champion_it_says_what_to_run(site: Site) -> None:
 
 def test_without_judged_patients_it_says_what_to_run(site: Site) -> None:
     package = site.registry.fetch(site.registry.versions("ctloop-classification")[0])
-    pd.read_parquet(package / "per_patient.parquet").head(0).to_parquet(package / "per_patient.parquet")
+    read_parquet(package / "per_patient.parquet").head(0).to_parquet(package / "per_patient.parquet")
     with pytest.raises(StateError, match=r"an evaluation of ctloop-classification/1.*dvc repro"):
         site.run()

@@ -1,11 +1,11 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from components.adapters.answer_folder import AnswerFolder
 from components.adapters.blosc_store import load_geometry, load_label_map, load_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar
 from components.volume.canonical import canonical_geometry
 from components.volume.resample import resample
@@ -41,7 +41,7 @@ def quarantine_of(workspace, task):
 
 def test_frames_are_lps_at_the_spacing_and_the_table_says_so(workspace):
     prepare(workspace, "segmentation")
-    table = pd.read_parquet(workspace.prepared("segmentation") / "frames.parquet")
+    table = read_parquet(workspace.prepared("segmentation") / "frames.parquet")
     assert len(table) == 5
     for row in table.to_dict("records"):
         name = f"{row['frame_id']}.b2nd"
@@ -90,7 +90,7 @@ def test_structures_decide_the_values(workspace, cine):
 def test_findings_become_a_table_with_unknowns(workspace):
     prepare(workspace, "classification")
     folder = workspace.labels("classification")
-    table = pd.read_parquet(folder / "findings.parquet")
+    table = read_parquet(folder / "findings.parquet")
     assert list(table.columns) == ["case_id", "emphysema", "lung_nodule"]
     assert sorted(table["lung_nodule"]) == [0.0, 1.0]
     assert table["emphysema"].isna().all()
@@ -123,13 +123,13 @@ def test_an_answer_wins_and_can_be_withdrawn(workspace, cine):
 
 def test_answered_findings_win(workspace):
     prepare(workspace, "classification")
-    case = pd.read_parquet(workspace.labels("classification") / "findings.parquet")["case_id"][0]
+    case = read_parquet(workspace.labels("classification") / "findings.parquet")["case_id"][0]
     shelf = AnswerFolder(workspace.answers("classification"))
     shelf.put_findings(
         case, {"emphysema": 1, "lung_nodule": None}, LabelSidecar(provenance="expert", label_sha256=SHA)
     )
     prepare(workspace, "classification")
-    table = pd.read_parquet(workspace.labels("classification") / "findings.parquet").set_index("case_id")
+    table = read_parquet(workspace.labels("classification") / "findings.parquet").set_index("case_id")
     assert table.loc[case, "emphysema"] == 1
     assert np.isnan(table.loc[case, "lung_nodule"])
 
@@ -168,7 +168,7 @@ def test_frames_too_small_or_too_large_are_quarantined(workspace, limit, words):
     items = quarantine_of(workspace, "segmentation")
     assert len(items) == 5
     assert all(words in item["reason"] for item in items)
-    assert len(pd.read_parquet(workspace.prepared("segmentation") / "frames.parquet")) == 0
+    assert len(read_parquet(workspace.prepared("segmentation") / "frames.parquet")) == 0
     assert list((workspace.prepared("segmentation") / "frames").iterdir()) == []
     assert not list(workspace.labels("segmentation").glob("*.b2nd"))
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from components.adapters.parquet import read_parquet
 from components.errors import ParameterError, StateError
 from components.labeling.request import LabelingRequest
 from components.models.package import load_predictor
@@ -85,7 +86,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     for case in UNREAD:
         (workspace.labels(TASK) / f"{case}.sidecar.json").unlink()
     table = workspace.prepared(TASK) / "frames.parquet"
-    frames = pd.read_parquet(table)
+    frames = read_parquet(table)
     frames.assign(acquired_at=[f"2026-03-{day:02d}" for day in range(1, len(frames) + 1)]).to_parquet(table)
     return root, version.package_hash
 
@@ -132,7 +133,7 @@ def test_nothing_is_predicted_twice(site: Site) -> None:
     assert len(site.predicted) == 4
     assert site.run()["list"] == first["list"]
     assert len(site.predicted) == 4
-    frames = pd.read_parquet(site.frames)
+    frames = read_parquet(site.frames)
     frames.loc[frames["case_id"] == "cp02", "slice_thickness_mm"] = 1.0
     frames.to_parquet(site.frames)
     site.run()
@@ -156,7 +157,7 @@ def test_what_was_predicted_before_an_interruption_is_kept(site: Site) -> None:
 
 def monitored(site: Site, batch: str, version: str) -> pd.DataFrame:
     """What the monitor leaves of a batch: scorecards that say 0.9 of emphysema, and 0.1 of the rest."""
-    frames = pd.read_parquet(site.frames)
+    frames = read_parquet(site.frames)
     chosen = frames[frames["batch"] == batch]
     names = load_predictor(site.registry.fetch(site.version)).label_names
     scored = chosen[["frame_id", "case_id"]].assign(**{f"output_{name}": 0.1 for name in names})
@@ -203,7 +204,7 @@ def test_a_study_that_cannot_be_predicted_comes_first_with_its_reason(site: Site
 
 
 def test_a_study_that_could_not_be_prepared_comes_first_with_its_reason(site: Site) -> None:
-    frames = pd.read_parquet(site.frames)
+    frames = read_parquet(site.frames)
     ingested = site.workspace.ingested(TASK)
     ingested.mkdir(parents=True)
     extra = frames.head(2).assign(case_id=["x1", "x2"], frame_id=["x1", "x2"], acquired_at="")
@@ -236,7 +237,7 @@ def test_an_answered_study_is_read_and_an_open_request_is_named(site: Site) -> N
 
 
 def test_an_audited_study_is_listed_by_arrival_and_blinded(site: Site) -> None:
-    frames = pd.read_parquet(site.frames)
+    frames = read_parquet(site.frames)
     again = frames[frames["case_id"] == "cp04"].assign(case_id="again", frame_id="again")
     pd.concat([frames, again]).to_parquet(site.frames)  # another reconstruction that was never asked for
     before = {row["case_id"]: row for row in site.run()["list"]}
@@ -347,7 +348,7 @@ def test_the_simulation_is_of_the_held_out_studies_of_the_package(site: Site) ->
 
 def test_a_package_without_judged_studies_cannot_be_simulated(site: Site) -> None:
     package = site.registry.fetch(site.version)
-    table = pd.read_parquet(package / "per_patient.parquet")
+    table = read_parquet(package / "per_patient.parquet")
     table.head(0).to_parquet(package / "per_patient.parquet")
     with pytest.raises(StateError, match="held-out studies"):
         site.run(simulate=True)

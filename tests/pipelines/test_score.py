@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from components.adapters.parquet import read_parquet
 from components.adapters.score_store import ScoreStore
 from components.errors import ParameterError, StateError
 from components.operations.scoring import score_cases
@@ -49,7 +50,7 @@ def store_of(workspace: Workspace) -> ScoreStore:
 
 
 def table_of(workspace: Workspace) -> pd.DataFrame:
-    return pd.read_parquet(workspace.prepared(TASK) / "frames.parquet")
+    return read_parquet(workspace.prepared(TASK) / "frames.parquet")
 
 
 def change(workspace: Workspace, frame: str, sha256: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from components.adapters.blosc_store import save_label_map, save_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar
 from components.cohort.task import Task
 from components.errors import StateError
@@ -89,7 +90,7 @@ def sidecar(folder: Path, name: str, provenance: Any) -> None:
 def test_without_any_heart_there_is_nothing_to_learn(workspace: Workspace) -> None:
     prepare(workspace, "segmentation", {"p0": "train"})
     table = workspace.prepared("segmentation") / "frames.parquet"
-    pd.read_parquet(table).iloc[:0].to_parquet(table)
+    read_parquet(table).iloc[:0].to_parquet(table)
     with pytest.raises(StateError, match="labelled frames of training patients, got none"):
         train(workspace, "segmentation")
 
@@ -169,7 +170,7 @@ def test_a_patient_without_a_side_is_refused(hearts: Workspace) -> None:
 
 def test_a_held_out_scan_under_another_name_is_a_leak(hearts: Workspace) -> None:
     path = hearts.prepared("segmentation") / "frames.parquet"
-    frames = pd.read_parquet(path)
+    frames = read_parquet(path)
     frames.loc[frames["frame_id"] == "case1", "sha256"] = "s3"
     frames.to_parquet(path)
     with pytest.raises(StateError, match="leak of 1, case1"):

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from components.adapters.answer_folder import AnswerFolder
 from components.adapters.blosc_store import load_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar
 from components.labeling.request import LabelingRequest
 from components.models.prediction import FramePrediction
@@ -125,6 +125,6 @@ def test_both_arms_ask_and_what_they_found_is_measured_once(services: OneModel) 
     assert "Cases are chosen by failure_coverage" in page.read_text()
     watch(services, "segmentation", "two", now=now)
     assert len(services.store.entries("acquisition")) == 1
-    kept = pd.read_parquet(workspace.reports / "monitor" / "labelled" / "ctloop-segmentation-1.parquet")
+    kept = read_parquet(workspace.reports / "monitor" / "labelled" / "ctloop-segmentation-1.parquet")
     assert len(kept) == 6
     services.store.close()

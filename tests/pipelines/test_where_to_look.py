@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from components.adapters.blosc_store import load_volume, save_volume
+from components.adapters.parquet import read_parquet
 from components.errors import ParameterError, StateError
 from components.models.package import load_predictor
 from components.operations.deletion import DeletionParams
@@ -108,7 +108,7 @@ def test_what_cannot_be_shown_is_said(registered: Registered, tmp_path: Path) ->
 
 def test_a_case_of_two_frames_asks_which(registered: Registered) -> None:
     path = registered[0].prepared("classification") / "frames.parquet"
-    before = pd.read_parquet(path)
+    before = read_parquet(path)
     try:
         before.assign(case_id=before["case_id"].replace("cp01", "cp00")).replace(
             {"case_id": {"cp00": "both"}}

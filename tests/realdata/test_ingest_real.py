@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from components.adapters.blosc_store import load_label_map, load_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.pseudonym import pseudonym
 from components.volume.volume import Volume
 from pipelines.add import add
@@ -67,17 +67,17 @@ def native(workspace: Workspace, stated: str) -> Volume:
 
 
 def test_every_scan_is_in_and_no_label_map_is_taken_for_one(workspace: Workspace) -> None:
-    frames = pd.read_parquet(workspace.ingested("segmentation") / "frames.parquet")
+    frames = read_parquet(workspace.ingested("segmentation") / "frames.parquet")
     a0002 = {"lung-dx-A0002-B40f", "lung-dx-A0002-B70f", "lung-dx-A0002-B40f-dicom"}
     hearts = {"heart-1", "lowres-64", "abdomen-1", "lung-dx-A0002-B40f-dicom"}
     assert sorted(frames["frame_id"]) == sorted(case_of(workspace, stated) for stated in hearts)
-    chest = pd.read_parquet(workspace.ingested("classification") / "frames.parquet")
+    chest = read_parquet(workspace.ingested("classification") / "frames.parquet")
     chests = {"lidc-0314", "lung-dx-A0001-L", "lowres-64", "abdomen-1"} | a0002
     assert sorted(chest["frame_id"]) == sorted(case_of(workspace, stated) for stated in chests)
 
 
 def test_two_kernels_and_the_dicom_series_are_one_patient(workspace: Workspace) -> None:
-    frames = pd.read_parquet(workspace.ingested("classification") / "frames.parquet")
+    frames = read_parquet(workspace.ingested("classification") / "frames.parquet")
     stated = [name for name in PATIENT_OF if name.startswith("lung-dx-A0002")]
     a0002 = frames[frames["case_id"].isin([case_of(workspace, name) for name in stated])]
     assert len(a0002) == 3
@@ -132,7 +132,7 @@ def test_no_patient_is_on_both_sides_and_somebody_trains(workspace: Workspace) -
         split(workspace, task)  # type: ignore[arg-type]
         sides = json.loads((workspace.root / "data" / task / "split.json").read_text())["assignments"]
         assert set(sides.values()) == {"train", "test"}
-    findings = pd.read_parquet(workspace.labels("classification") / "findings.parquet")
+    findings = read_parquet(workspace.labels("classification") / "findings.parquet")
     assert (findings["lung_nodule"] == 1.0).all()
     assert findings.drop(columns=["case_id", "lung_nodule"]).isna().all(axis=None)
 

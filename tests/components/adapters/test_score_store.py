@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from components.adapters import score_store
+from components.adapters.parquet import read_parquet
 from components.adapters.score_store import ScoreStore
 from components.errors import StateError
 from components.scorecard.case_scores import CaseScores
@@ -65,7 +66,7 @@ def test_the_latest_scores_of_a_case_count_and_nothing_is_doubled(store: ScoreSt
         assert [failure.frame_id for failure in store.index().failures] == ["b-9"]
         store.compact()
     files = list(store.folder.glob("*.parquet"))
-    assert sum(len(pd.read_parquet(path)) for path in files) == 3  # also for who reads the files themselves
+    assert sum(len(read_parquet(path)) for path in files) == 3  # also for who reads the files themselves
 
 
 def test_a_case_without_any_scorecard_is_known_with_its_reason(store: ScoreStore) -> None:

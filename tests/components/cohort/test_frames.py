@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from components.adapters.parquet import read_parquet
 from components.cohort.frames import FRAME_COLUMNS, empty_frames, validate_frames
 from components.errors import InputError
 
@@ -24,7 +25,7 @@ def test_a_sound_table_gets_its_order_and_types():
 
 def test_the_empty_table_is_sound_and_survives_parquet(tmp_path):
     validate_frames(empty_frames()).to_parquet(tmp_path / "f.parquet")
-    assert len(validate_frames(pd.read_parquet(tmp_path / "f.parquet"))) == 0
+    assert len(validate_frames(read_parquet(tmp_path / "f.parquet"))) == 0
 
 
 def test_further_columns_only_where_they_are_expected():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from components.adapters.blosc_store import load_volume
+from components.adapters.parquet import read_parquet
 from components.cohort.frames import validate_frames
 from pipelines.bench import pool
 from pipelines.bench.pool import Measured, claims, faults, measure
@@ -72,7 +73,7 @@ def test_every_frame_of_the_pool_is_another_scan_on_one_grid(tmp_path: Path) -> 
     assert len({volume.voxels_hu.tobytes() for volume in volumes}) == 9
     same_heart = np.corrcoef(volumes[0].voxels_hu.ravel(), volumes[8].voxels_hu.ravel())[0, 1]
     assert 0.9 < same_heart < 1.0
-    validate_frames(pool.pd.read_parquet(here.prepared(TASK) / "frames.parquet"), extra=True)
+    validate_frames(read_parquet(here.prepared(TASK) / "frames.parquet"), extra=True)
 
 
 @pytest.mark.slow

@@ -6,10 +6,10 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from components.adapters.parquet import read_parquet
 from components.cohort.task import Task
 from pipelines.cli import app
 from pipelines.composition import MODEL_NAMES, Services
@@ -42,7 +42,7 @@ def test_the_pool_is_scored_by_the_model_in_use_and_the_monitor_scores_the_rest(
 
     (workspace.prepared(TASK) / "frames" / "cp03.b2nd").write_bytes(b"rubbish")
     report = watch(services, TASK, "two", now=lambda: datetime.now(UTC)).report
-    frames = pd.read_parquet(workspace.prepared(TASK) / "frames.parquet")
+    frames = read_parquet(workspace.prepared(TASK) / "frames.parquet")
     batch = set(frames.loc[frames["batch"] == "two", "case_id"])
     assert set(report.scorecards["case_id"]) == batch - {"cp03"}
     assert list(report.failures) == ["cp03"]
