@@ -14,6 +14,7 @@ from pipelines.commands import (
     bench,
     jobs,
     labeling,
+    ledger,
     reading,
     registry,
     reporting,
@@ -28,7 +29,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     jobs.demo, jobs.loop, jobs.add,
     stages.ingest, stages.prepare, stages.split, stages.pseudo_label, stages.train, stages.evaluate,
     registry.register, registry.import_weights, registry.gate, registry.external_test, registry.export,
-    registry.promote, registry.rollback,
+    registry.promote, registry.rollback, registry.shadow,
     jobs.monitor, scoring.score, reading.reading_list, where_to_look.where_to_look, reporting.pilot_report,
     jobs.retrain, jobs.plan, jobs.compare,
     labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
@@ -48,6 +49,7 @@ for verb in VERBS:
 app.add_typer(tables.cases_table_app, name="cases-table")
 app.add_typer(labeling.requests_app, name="requests")
 app.add_typer(labeling.labels_app, name="labels")
+app.add_typer(ledger.ledger_app, name="ledger")
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ class Services:
         from components.adapters.sql_store import open_store
 
         self.workspace.state.mkdir(parents=True, exist_ok=True)
-        return open_store(self.workspace.database_url)
+        return open_store(self.workspace.database_url, self.workspace.ledger_head)
 
     @cached_property
     def registry(self) -> MlflowRegistry:

@@ -100,7 +100,7 @@ def report_folder(workspace: Workspace, task: Task, version: ModelVersion, data:
 
 
 def _by_alias(registry: Registry, name: str, alias: str) -> ModelVersion:
-    aliases: tuple[Alias, ...] = ("champion", "challenger", "previous")
+    aliases: tuple[Alias, ...] = ("champion", "challenger", "previous", "shadow")
     for known in aliases:
         if alias == known:
             found = registry.by_alias(name, known)

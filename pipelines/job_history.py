@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def recorded(workspace: Workspace, job: str) -> Iterator[None]:
+def recorded(workspace: Workspace, job: str, moves_aliases: bool = False) -> Iterator[None]:
     """Keep start, end and status of what runs inside; the caller holds the workspace's lease.
+
+    Interrupted moves of aliases are finished first, except for a job that ``moves_aliases`` and does so itself.
 
     A killed job stays ``running`` until the next one starts, which finds it ``interrupted``. Of an error only
     its class is kept: its message may name a patient's file.
     """
     from pipelines.composition import Services
+    from pipelines.interrupted_moves import finish_interrupted
 
-    store = Services(workspace).store
+    services = Services(workspace)
+    store = services.store
     store.end_interrupted_jobs()
+    if not moves_aliases:
+        finish_interrupted(services)
     run = store.start_job(job.removeprefix("ctloop "))
     status: JobStatus = "done"
     detail: dict[str, str] = {}

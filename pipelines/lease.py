@@ -62,8 +62,14 @@ def lease_unless_held(path: Path, job: str) -> Iterator[bool]:
         yield ours
 
 
-def writes(job: str) -> Callable[[Callable[_Arguments, None]], Callable[_Arguments, None]]:
-    """For a verb with an option ``workspace``: it runs as the one job that writes there, and is recorded."""
+def writes(
+    job: str, *, moves_aliases: bool = False
+) -> Callable[[Callable[_Arguments, None]], Callable[_Arguments, None]]:
+    """For a verb with an option ``workspace``: it runs as the one job that writes there, and is recorded.
+
+    Moves of aliases that were interrupted are finished first, unless the verb is one that ``moves_aliases``: it
+    does so itself, and must know, so that a killed rollback that is called again does not roll back twice.
+    """
 
     def under_lease(verb: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
         @functools.wraps(verb)
@@ -72,7 +78,7 @@ def writes(job: str) -> Callable[[Callable[_Arguments, None]], Callable[_Argumen
             assert root is None or isinstance(root, Path)
             workspace = Workspace.existing(root)
             with lease(workspace.lease, job) as outermost:
-                with recorded(workspace, job) if outermost else nullcontext():
+                with recorded(workspace, job, moves_aliases) if outermost else nullcontext():
                     verb(*args, **kwargs)
 
         return run

@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components.cohort.task import TASKS, Task
-from components.errors import TeacherError
+from components.errors import StateError, TeacherError
+from components.registry.production import withdrawn
+from pipelines.composition import Services
 from pipelines.params import load_section
 from pipelines.params_override import set_params
 from pipelines.progress import say
@@ -26,7 +28,8 @@ def resolve_teacher(workspace: Workspace, tasks: Sequence[Task] = TASKS) -> bool
     """Pin each ``teacher: registry`` and ``teacher: command`` in params.yaml; whether the file changed.
 
     Does nothing for other teachers. A program that is not on this machine stays as pinned: the stage fails if
-    it needs it. Raises ``StateError`` when a registered model's name stands for nothing that ctloop registered.
+    it needs it. Raises ``StateError`` when a registered model's name stands for nothing that ctloop registered, or
+    for a version that was rolled back.
     """
     changed = False
     for task in tasks:
@@ -48,6 +51,13 @@ def _model(params: PseudoLabelParams, workspace: Workspace) -> tuple[dict[str, o
 
     registry = MlflowRegistry(uri=workspace.mlflow_uri, artifacts=workspace.mlflow_artifacts)
     version = resolve(registry, params.model)
+    moves = Services(workspace).store.entries("promote", "rollback")
+    if (reason := withdrawn(moves, version.name).get(version.version)) is not None:
+        raise StateError(
+            expected="a teacher that was not withdrawn",
+            got=f"{version.name}/{version.version}, which was rolled back: {reason}",
+            hint=f"`model: models:/{version.name}@champion`",
+        )
     pinned: dict[str, object] = dict(zip(_KEYS, (version.version, version.package_hash), strict=True))
     return pinned, f"{params.model} is now {version.name}/{version.version}"
 

@@ -13,13 +13,13 @@ from components.adapters.parquet import read_parquet
 from components.cohort.split import Split
 from components.cohort.task import Task
 from components.labeling.request import LabelingRequest, Reason
-from components.operations.alias_moves import last_move
 from components.operations.audit_sample import frames_to_audit
 from components.operations.monitor_window import WindowReport
 from components.operations.open_requests import open_requests
 from components.operations.register_model import subject_of
 from components.operations.scoring import Scored
 from components.registry.ledger import Ledger
+from components.registry.production import withdrawn
 from components.registry.registry import ModelVersion
 from components.registry.verdict import Verdict
 from components.volume.volume import LabelMap, Volume
@@ -91,8 +91,8 @@ def _what_became_of(version: ModelVersion, in_use: ModelVersion, ledger: Ledger)
     """Of a version that was trained again, bit by bit, and is champion or the champion before."""
     if version.version == in_use.version:
         return f"version {version.version} is in use, nothing new to judge"
-    last = last_move(ledger, version.name)
-    left = "rolled back" if last is not None and last.kind == "rollback" else "replaced"
+    rolled_back = withdrawn(ledger.entries("promote", "rollback"), version.name)
+    left = "rolled back" if version.version in rolled_back else "replaced"
     return f"version {version.version} was {left}, version {in_use.version} is in use"
 
 

@@ -109,6 +109,11 @@ class Workspace:
         return os.environ.get("CTLOOP_DATABASE_URL") or f"sqlite:///{self.state / 'ctloop.db'}"
 
     @property
+    def ledger_head(self) -> Path:
+        """Number and hash of the ledger's last entry, kept outside the database; see ``ctloop ledger verify``."""
+        return self.state / "ledger-head"
+
+    @property
     def mlflow_uri(self) -> str:
         return os.environ.get("CTLOOP_MLFLOW_URI") or f"sqlite:///{self.state / 'mlflow.db'}"
 

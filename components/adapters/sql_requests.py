@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from components.adapters.sql_engine import reading, writing
-from components.adapters.sql_tables import AuditRow, RequestRow
+from components.adapters.sql_ledger import SqlLedger, append_entry
+from components.adapters.sql_tables import AuditRow, LedgerRow, RequestRow
 from components.cohort.task import Task
 from components.errors import StateError
 from components.labeling.request import LabelingRequest, Status
@@ -19,16 +20,8 @@ _REQUESTS = cast(Table, RequestRow.__table__)
 _COLUMNS = tuple(field.name for field in fields(LabelingRequest))
 
 
-class SqlRequests:
-    """Implements ``components.labeling.request_store.RequestStore``.
-
-    Args:
-        engine: from ``sql_engine.connect``.
-        now: the time, ISO 8601 in UTC.
-    """
-
-    def __init__(self, engine: Engine, now: Callable[[], str]) -> None:
-        self._engine, self._now = engine, now
+class SqlRequests(SqlLedger):
+    """Implements ``components.labeling.request_store.RequestStore``; accepted answers go into the ledger too."""
 
     def open_request(self, request: LabelingRequest) -> LabelingRequest | None:
         values = {name: getattr(request, name) for name in _COLUMNS}
@@ -77,7 +70,36 @@ class SqlRequests:
             changed = self._change(connection, request_id, {**change, "label_set_version": None})
             detail = {"label_sha256": label_sha256, "minutes": minutes, "replaces": found.label_sha256}
             self._audit(connection, annotator, "replace_answer" if again else "answer", request_id, detail)
-            return changed
+            facts = {
+                "task": found.task, "name": found.frame_id, "annotator": annotator,
+                "model": found.model_version, **detail,
+            }  # fmt: skip
+            entry = append_entry(connection, self._now, "answer", request_id, facts)
+        self._keep_head(entry)
+        return changed
+
+    def record_unasked(
+        self, task: Task, name: str, *, label_sha256: str, annotator: str, minutes: float | None
+    ) -> None:
+        with writing(self._engine) as connection:
+            earlier = (
+                select(LedgerRow.payload)
+                .where(LedgerRow.kind == "answer", LedgerRow.subject == name)
+                .order_by(LedgerRow.number.desc())
+                .limit(1)
+            )
+            last = connection.execute(earlier).scalar_one_or_none()
+            if last is not None and last["label_sha256"] == label_sha256:
+                return
+            detail = {
+                "label_sha256": label_sha256,
+                "minutes": minutes,
+                "replaces": last and last["label_sha256"],
+            }
+            self._audit(connection, annotator, "answer_unasked", name, detail)
+            facts = {"task": task, "name": name, "annotator": annotator, "model": None, **detail}
+            entry = append_entry(connection, self._now, "answer", name, facts)
+        self._keep_head(entry)
 
     def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:
         with writing(self._engine) as connection:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from sqlalchemy import insert, select, update
 
 from components.adapters.sql_engine import connect, reading, writing
 from components.adapters.sql_requests import SqlRequests
-from components.adapters.sql_tables import AuditRow, JobRow, LedgerRow
+from components.adapters.sql_tables import AuditRow, JobRow
 from components.errors import StateError
-from components.registry.ledger import EntryKind, LedgerEntry
 
 JobStatus = Literal["running", "done", "failed", "refused", "interrupted"]
 
@@ -43,22 +43,6 @@ class AuditLine:
 
 class SqlStore(SqlRequests):
     """Implements ``RequestStore`` and ``Ledger``, and keeps the job history; each call is one transaction."""
-
-    # --- ledger
-    def append(self, kind: EntryKind, subject: str, payload: Mapping[str, Any]) -> None:
-        values = {"kind": kind, "subject": subject, "payload": dict(payload), "at": self._now()}
-        with writing(self._engine) as connection:
-            connection.execute(insert(LedgerRow).values(**values))
-
-    def entries(self, kind: EntryKind | None = None) -> tuple[LedgerEntry, ...]:
-        """In the order of writing."""
-        query = select(LedgerRow.kind, LedgerRow.subject, LedgerRow.payload, LedgerRow.at).order_by(
-            LedgerRow.id
-        )
-        if kind is not None:
-            query = query.where(LedgerRow.kind == kind)
-        with reading(self._engine) as connection:
-            return tuple(LedgerEntry(**cast(Any, row)) for row in connection.execute(query).mappings())
 
     # --- job history
     def start_job(self, kind: str, detail: Mapping[str, Any] | None = None) -> int:
@@ -110,6 +94,9 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def open_store(url: str) -> SqlStore:
-    """The store at ``url`` (``sqlite:///…``, ``postgresql://…``), migrated to the newest schema."""
-    return SqlStore(connect(url), utc_now)
+def open_store(url: str, head_file: Path | None = None) -> SqlStore:
+    """The store at ``url`` (``sqlite:///…``, ``postgresql://…``), migrated to the newest schema.
+
+    ``head_file`` keeps the head of the ledger outside the database, see ``SqlLedger``.
+    """
+    return SqlStore(connect(url), utc_now, head_file)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration: what a database must say so that nothing needs to be migrated."""
 
 VERSION_TABLE = "ctloop_alembic_version"
@@ -57,15 +57,16 @@ class RequestRow(Base):
 
 
 class LedgerRow(Base):
-    """One decision; triggers refuse to change or delete it."""
+    """One decision, chained to the one before it; triggers refuse to change or delete it."""
 
     __tablename__ = "ledger"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     kind: Mapped[str] = mapped_column(String(20), index=True)
     subject: Mapped[str] = mapped_column(String(300))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     at: Mapped[str] = mapped_column(String(40))
+    sha256: Mapped[str] = mapped_column(String(64))
 
 
 class JobRow(Base):

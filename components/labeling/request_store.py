@@ -34,6 +34,12 @@ class RequestStore(Protocol):
         """Idempotent for the same label; ``StateError`` when it is cancelled or unknown."""
         ...
 
+    def record_unasked(
+        self, task: Task, name: str, *, label_sha256: str, annotator: str, minutes: float | None
+    ) -> None:
+        """An accepted answer about the frame or case ``name`` that no request asked for; idempotent too."""
+        ...
+
     def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:
         """Withdraw an open request; ``StateError`` when it is answered or unknown."""
         ...

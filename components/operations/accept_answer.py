@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from components.cohort.labels import LabelSidecar, findings_sha256, label_map_sha256
+from components.cohort.task import Task
 from components.errors import InputError
 from components.labeling.answer_check import AnswerCheck
 from components.labeling.answer_shelf import AnswerShelf
@@ -43,8 +44,9 @@ def accept_label_map(
     label_map = check.label_map(drawn, native)
     sidecar = _sidecar(label_map_sha256(label_map), request, by)
     return _accept(
-        frame_id, request, sidecar, by, store, lambda: shelf.put_label_map(frame_id, label_map, sidecar)
-    )
+        "segmentation", frame_id, request, sidecar, by, store,
+        lambda: shelf.put_label_map(frame_id, label_map, sidecar),
+    )  # fmt: skip
 
 
 def accept_findings(
@@ -59,8 +61,9 @@ def accept_findings(
     """The same for the findings of a case, already checked by ``check_findings``."""
     sidecar = _sidecar(findings_sha256(findings), request, by)
     return _accept(
-        case_id, request, sidecar, by, store, lambda: shelf.put_findings(case_id, findings, sidecar)
-    )
+        "classification", case_id, request, sidecar, by, store,
+        lambda: shelf.put_findings(case_id, findings, sidecar),
+    )  # fmt: skip
 
 
 def _sidecar(sha256: str, request: LabelingRequest | None, by: Answerer) -> LabelSidecar:
@@ -76,6 +79,7 @@ def _sidecar(sha256: str, request: LabelingRequest | None, by: Answerer) -> Labe
 
 
 def _accept(
+    task: Task,
     name: str,
     request: LabelingRequest | None,
     sidecar: LabelSidecar,
@@ -90,7 +94,11 @@ def _accept(
     if request is not None:
         _check_request(request, sidecar, by)
     put()
-    if request is not None:
+    if request is None:
+        store.record_unasked(
+            task, name, label_sha256=sidecar.label_sha256, annotator=by.annotator, minutes=by.minutes
+        )
+    else:
         store.mark_answered(
             request.id, label_sha256=sidecar.label_sha256, annotator=by.annotator, minutes=by.minutes
         )

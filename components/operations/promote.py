@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from components.errors import StateError
-from components.operations.alias_moves import AliasMove, enter_move
+from components.operations.alias_moves import (
+    AliasMove,
+    Withdraw,
+    finish_moves,
+    leave_all,
+    move_aliases,
+    moved,
+)
 from components.operations.register_model import subject_of
 from components.registry.ledger import Ledger, LedgerEntry
-from components.registry.registry import ModelVersion, Registry
+from components.registry.registry import Alias, ModelVersion, Registry
 
 
-def promote(registry: Registry, ledger: Ledger, *, name: str, override: str | None = None) -> AliasMove:
+def promote(
+    registry: Registry,
+    ledger: Ledger,
+    *,
+    name: str,
+    override: str | None = None,
+    by: str = "ctloop",
+    withdraw: Withdraw = leave_all,
+) -> AliasMove:
     """Move ``champion`` to the challenger and ``previous`` to the old champion.
 
     Only a challenger whose last gate accepted it, against the champion of now. ``override`` is a person's
-    reason to promote all the same; the ledger keeps it. When killed half-way, call it again: the ledger is
-    written first, and the challenger loses its alias last.
+    reason to promote all the same; the ledger keeps it, and ``by``, who decided. When killed half-way, call it
+    again: it finishes that promotion, and begins no other. ``withdraw``: to finish a rollback that was killed.
 
     Raises ``StateError`` when there is no challenger or its gate does not allow it.
     """
+    finished = finish_moves(registry, ledger, name=name, withdraw=withdraw)
+    if finished and finished[-1].payload["move"] == "promote":
+        return moved(registry, finished[-1])
     challenger = registry.by_alias(name, "challenger")
     if challenger is None:
         raise StateError(
@@ -25,24 +43,19 @@ def promote(registry: Registry, ledger: Ledger, *, name: str, override: str | No
         )
     champion = registry.by_alias(name, "champion")
     reason = f"override: {override}" if override else _accepted_reason(ledger, challenger, champion)
-    # A promotion killed after its moves finds the challenger in the champion's place.
-    in_place = champion is not None and champion.version == challenger.version
-    previous = registry.by_alias(name, "previous") if in_place else champion
-    payload = {
+    aliases: dict[Alias, int | None] = {"champion": challenger.version, "challenger": None}
+    if champion is not None and champion.version != challenger.version:
+        aliases["previous"] = champion.version
+    facts = {
         "version": challenger.version,
         "package_hash": challenger.package_hash,
-        "previous": previous and previous.version,
+        "previous": champion and champion.version,
         "reason": reason,
         "override": override,
+        "by": by,
     }
-    enter_move(ledger, "promote", challenger, payload)
-    if previous is not None:
-        registry.set_alias(name, "previous", previous.version)
-    registry.set_alias(name, "champion", challenger.version)
-    registry.set_alias(name, "challenger", None)
-    return AliasMove(
-        champion=_now(registry, name), previous=registry.by_alias(name, "previous"), reason=reason
-    )
+    settled = move_aliases(registry, ledger, kind="promote", version=challenger, aliases=aliases, facts=facts)
+    return moved(registry, settled)
 
 
 def last_gate(ledger: Ledger, version: ModelVersion) -> LedgerEntry | None:
@@ -63,18 +76,10 @@ def _accepted_reason(ledger: Ledger, challenger: ModelVersion, champion: ModelVe
     if context["challenger"]["package_hash"] != challenger.package_hash:
         raise _refusal("a verdict about another package", "`ctloop gate` again")
     judged_against = (context["champion"] or {}).get("package_hash")
-    # A promotion killed after moving the champion alias finds the challenger there already.
-    now = champion.package_hash if champion is not None else None
-    if now not in (judged_against, challenger.package_hash):
+    if judged_against != (champion.package_hash if champion is not None else None):
         raise _refusal("a verdict against an earlier champion", "`ctloop gate` again")
     return str(entry.payload["reason"])
 
 
 def _refusal(got: str, hint: str) -> StateError:
     return StateError(expected="a challenger that the gate accepted", got=got, hint=hint)
-
-
-def _now(registry: Registry, name: str) -> ModelVersion:
-    champion = registry.by_alias(name, "champion")
-    assert champion is not None
-    return champion

@@ -21,13 +21,12 @@ def register_model(
     """Register ``package`` and point ``challenger`` at it; calling again changes nothing.
 
     The version that is champion or was champion before stays as it is: it is no challenger any more. The
-    ledger gets one entry per version, also when an earlier call was killed before it wrote it.
+    ledger gets one entry per version, also when an earlier call was killed before it wrote it. A promotion that
+    was killed is to be finished first, see ``alias_moves.finish_moves``.
     """
     version = registry.register(name, package, package_hash=package_hash, tags=tags)
     if not {"champion", "previous"} & set(version.aliases):
         registry.set_alias(name, "challenger", version.version)
-    elif {"champion", "challenger"} <= set(version.aliases):  # its promotion was killed before its end
-        registry.set_alias(name, "challenger", None)
     subject = subject_of(version)
     if subject not in {entry.subject for entry in ledger.entries("register")}:
         ledger.append(

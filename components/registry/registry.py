@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-Alias = Literal["challenger", "champion", "previous"]
+Alias = Literal["challenger", "champion", "previous", "shadow"]
 
 
 @dataclass(frozen=True, kw_only=True)

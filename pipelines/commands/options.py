@@ -24,7 +24,21 @@ WorkspaceOption = Annotated[
 CasesOption = Annotated[
     Path | None, typer.Option(help="what files cannot say; SOURCE/cases.csv unless given")
 ]
+ByOption = Annotated[
+    str | None, typer.Option(help="role or pseudonym of who decides; the login name unless given")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value on standard output")]
+
+
+def who(by: str | None) -> str:
+    """Who decides; the login name unless given, in a container without one the user's number."""
+    import getpass
+    import os
+
+    try:
+        return by or getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def workspace_at(root: Path | None) -> Workspace:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.commands.options import (
+    ByOption,
     CasesOption,
     JsonOption,
     TaskOption,
@@ -15,8 +16,12 @@ from pipelines.commands.options import (
     services_at,
     show,
     tasks_of,
+    who,
 )
 from pipelines.lease import writes
+
+if TYPE_CHECKING:
+    from components.operations.alias_moves import AliasMove
 
 
 @writes("ctloop register")
@@ -78,7 +83,9 @@ def gate(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonOptio
 def external_test(
     task: TaskOption = "segmentation",
     version: Annotated[int | None, typer.Option(min=1, help="number of the registered version")] = None,
-    alias: Annotated[str | None, typer.Option(help="champion (unless given), challenger or previous")] = None,
+    alias: Annotated[
+        str | None, typer.Option(help="champion (unless given), challenger, previous or shadow")
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="a batch that did not train the version")] = None,
     source: Annotated[
         Path | None,
@@ -116,7 +123,9 @@ def export(
     number: Annotated[str, typer.Option(help="float32, bfloat16 or int8")] = "bfloat16",
     scans: Annotated[int, typer.Option(help="to find the ranges of int8 on, and to check on", min=1)] = 16,
     version: Annotated[int | None, typer.Option(min=1, help="number of the registered version")] = None,
-    alias: Annotated[str | None, typer.Option(help="champion (unless given), challenger or previous")] = None,
+    alias: Annotated[
+        str | None, typer.Option(help="champion (unless given), challenger, previous or shadow")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -146,35 +155,78 @@ def export(
     )  # fmt: skip
 
 
-@writes("ctloop promote")
+@writes("ctloop promote", moves_aliases=True)
 def promote(
     task: TaskOption,
     override: Annotated[
         str | None, typer.Option(help="promote without a pass, for this reason, which is kept")
     ] = None,
+    by: ByOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the accepted challenger the champion."""
+    """Make the accepted challenger the champion. Killed, it is finished by the next command, which says so."""
     from pipelines.composition import MODEL_NAMES
     from pipelines.promote import promote as run
+    from pipelines.withdraw import withdrawing
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    moved = run(services.registry, services.store, name=MODEL_NAMES[one], override=override)
-    show(moved, as_json, f"champion is version {moved.champion.version}: {moved.reason}")
+    moved = run(
+        services.registry, services.store, name=MODEL_NAMES[one], override=override, by=who(by),
+        withdraw=withdrawing(services, one),
+    )  # fmt: skip
+    show(moved, as_json, f"champion is version {moved.champion.version}: {moved.reason}{_finished(moved)}")
 
 
-@writes("ctloop rollback")
+@writes("ctloop rollback", moves_aliases=True)
 def rollback(
     task: TaskOption,
     reason: Annotated[str, typer.Option(help="why; the ledger keeps it")],
+    by: ByOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Return to the champion before."""
+    """Return to the champion before; open requests and pseudo-labels of the one that leaves are taken back."""
     from pipelines.composition import MODEL_NAMES
     from pipelines.rollback import rollback as run
+    from pipelines.withdraw import withdrawing
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    moved = run(services.registry, services.store, name=MODEL_NAMES[one], reason=reason)
-    show(moved, as_json, f"champion is version {moved.champion.version} again")
+    moved = run(
+        services.registry, services.store, name=MODEL_NAMES[one], reason=reason, by=who(by),
+        withdraw=withdrawing(services, one),
+    )  # fmt: skip
+    taken = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in moved.withdrawn.items())
+    show(moved, as_json, f"champion is version {moved.champion.version} again; {taken}{_finished(moved)}")
+
+
+@writes("ctloop shadow", moves_aliases=True)
+def shadow(
+    task: TaskOption,
+    reason: Annotated[str, typer.Option(help="why; the ledger keeps it")],
+    version: Annotated[int | None, typer.Option(min=1, help="number of the registered version")] = None,
+    off: Annotated[bool, typer.Option("--off", help="no version any more")] = False,
+    by: ByOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give the alias `shadow` to a version that is to be watched beside the champion, or take it away."""
+    from components.errors import ParameterError
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.shadow import shadow as run
+    from pipelines.withdraw import withdrawing
+
+    if off == (version is not None):
+        raise ParameterError(
+            expected="--version N or --off", got="both" if off else "neither", hint="one of them"
+        )
+    services, (one,) = services_at(workspace), tasks_of(task)
+    found = run(
+        services.registry, services.store, name=MODEL_NAMES[one], version=version, reason=reason, by=who(by),
+        withdraw=withdrawing(services, one),
+    )  # fmt: skip
+    show(found, as_json, f"shadow is version {found.version}" if found else "no shadow")
+
+
+def _finished(moved: AliasMove) -> str:
+    return " (an earlier call, which was interrupted, had decided this)" if moved.interrupted else ""

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from components.adapters.sql_engine import connect, writing
@@ -18,8 +16,7 @@ from components.adapters.sql_store import SqlStore, open_store, utc_now
 from components.adapters.sql_tables import SCHEMA_VERSION, VERSION_TABLE, Base
 from components.errors import StateError
 from components.labeling.request import LabelingRequest
-
-POSTGRES = os.environ.get("CTLOOP_TEST_POSTGRES_URL")
+from tests.components.adapters.databases import BOTH, empty_database
 
 
 def a_request(**changes: object) -> LabelingRequest:
@@ -41,21 +38,9 @@ def a_request(**changes: object) -> LabelingRequest:
     return replace(request, **changes)  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=BOTH)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'state' / 'ctloop.db'}"
-        return
-    if not POSTGRES:
-        pytest.skip("no PostgreSQL server: CTLOOP_TEST_POSTGRES_URL is not set")
-    schema = f"t{uuid4().hex[:12]}"
-    admin = create_engine(POSTGRES)
-    with admin.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    yield f"{POSTGRES}?options=-csearch_path%3D{schema}"
-    with admin.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    admin.dispose()
+    yield from empty_database(request.param, tmp_path)
 
 
 @pytest.fixture
@@ -133,6 +118,21 @@ def test_a_replaced_answer_leaves_a_trace(store: SqlStore) -> None:
     replaced = store.mark_answered(a_request().id, label_sha256="b" * 64, annotator="reader-2", minutes=None)
     assert replaced.label_set_version is None
     assert store.audit_log(a_request().id)[-1].detail["replaces"] == "a" * 64
+
+
+def test_accepted_answers_are_in_the_ledger(store: SqlStore) -> None:
+    store.open_request(a_request())
+    for _ in range(2):
+        store.mark_answered(a_request().id, label_sha256="a" * 64, annotator="reader-1", minutes=4.5)
+    store.mark_answered(a_request().id, label_sha256="b" * 64, annotator="reader-2", minutes=None)
+    for sha256 in ("c" * 64, "c" * 64, "d" * 64):
+        store.record_unasked("segmentation", "heart-9", label_sha256=sha256, annotator="r", minutes=None)
+    entries = store.entries("answer")
+    told = [(e.subject, e.payload["label_sha256"][0], (e.payload["replaces"] or "-")[0]) for e in entries]
+    mine = a_request().id
+    assert told == [(mine, "a", "-"), (mine, "b", "a"), ("heart-9", "c", "-"), ("heart-9", "d", "c")]
+    assert entries[0].payload["model"] == "ctloop-segmentation/1"
+    assert store.verify().fault is None
 
 
 def test_the_data_version_of_an_answer(store: SqlStore) -> None:

@@ -14,6 +14,7 @@ from components.volume.volume import LabelMap
 @dataclass
 class RequestsInMemory:
     book: dict[str, LabelingRequest] = field(default_factory=dict)
+    unasked: dict[str, str] = field(default_factory=dict)
 
     def open_request(self, request: LabelingRequest) -> LabelingRequest | None:
         for standing in self.book.values():
@@ -46,6 +47,11 @@ class RequestsInMemory:
         )
         self.book[request_id] = changed
         return changed
+
+    def record_unasked(
+        self, task: Task, name: str, *, label_sha256: str, annotator: str, minutes: float | None
+    ) -> None:
+        self.unasked[name] = label_sha256
 
     def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:
         self.book[request_id] = replace(self.book[request_id], status="cancelled")

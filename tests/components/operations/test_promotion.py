@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.errors import StateError
+from components.operations.alias_moves import AliasMove, finish_moves
 from components.operations.promote import promote
 from components.operations.register_model import register_model
 from components.operations.roll_back import roll_back
+from components.operations.set_shadow import set_shadow
+from components.registry.ledger import EntryKind, LedgerEntry
+from components.registry.production import unsettled
 from components.registry.registry import Alias, ModelVersion
 from tests.components.registry.fakes import LedgerInMemory, RegistryInMemory
 
@@ -21,32 +26,58 @@ class Killed(Exception):
     pass
 
 
-class MortalRegistry(RegistryInMemory):
-    """Its process dies instead of moving an alias, once ``moves_left`` were made."""
+class Life:
+    """The process dies instead of taking a step, once ``steps_left`` were taken."""
 
-    moves_left = 1_000
+    steps_left = 1_000
+
+    def step(self) -> None:
+        if self.steps_left == 0:
+            raise Killed
+        self.steps_left -= 1
+
+
+class MortalRegistry(RegistryInMemory):
+    def __init__(self, life: Life) -> None:
+        super().__init__()
+        self.life = life
 
     def set_alias(self, name: str, alias: Alias, version: int | None) -> None:
-        if self.moves_left == 0:
-            raise Killed
-        self.moves_left -= 1
+        self.life.step()
         super().set_alias(name, alias, version)
+
+
+class MortalLedger(LedgerInMemory):
+    def __init__(self, life: Life) -> None:
+        super().__init__()
+        self.life = life
+
+    def append(self, kind: EntryKind, subject: str, payload: Mapping[str, Any]) -> LedgerEntry:
+        self.life.step()
+        return super().append(kind, subject, payload)
 
 
 class Desk:
     """A registry and a ledger, and short ways to use them."""
 
     def __init__(self) -> None:
-        self.registry, self.ledger = MortalRegistry(), LedgerInMemory()
+        self.life = Life()
+        self.registry, self.ledger = MortalRegistry(self.life), MortalLedger(self.life)
+        self.withdrawn: list[tuple[str, str]] = []
 
-    def killed(self, action: Callable[[], object], *, after_moves: int) -> None:
-        self.registry.moves_left = after_moves
+    def killed(self, action: Callable[[], object], *, after_steps: int) -> None:
+        self.life.steps_left = after_steps
         with pytest.raises(Killed):
             action()
-        self.registry.moves_left = 1_000
+        self.life.steps_left = 1_000
 
-    def roll_back(self, reason: str = "artefacts at night") -> None:
-        roll_back(self.registry, self.ledger, name=NAME, reason=reason)
+    def withdraw(self, subject: str, reason: str) -> Mapping[str, Any]:
+        self.life.step()
+        self.withdrawn.append((subject, reason))
+        return {"requests_superseded": 2}
+
+    def roll_back(self, reason: str = "artefacts at night") -> AliasMove:
+        return roll_back(self.registry, self.ledger, name=NAME, reason=reason, withdraw=self.withdraw)
 
     def decisions(self) -> list[tuple[str, str]]:
         entries = [entry for entry in self.ledger.entries() if entry.kind in ("promote", "rollback")]
@@ -80,7 +111,9 @@ class Desk:
         self.ledger.append("gate", f"{NAME}/{version.version}", payload)
 
     def promote(self, override: str | None = None) -> int:
-        return promote(self.registry, self.ledger, name=NAME, override=override).champion.version
+        return promote(
+            self.registry, self.ledger, name=NAME, override=override, withdraw=self.withdraw
+        ).champion.version
 
     def at(self, alias: Alias) -> int | None:
         found = self.registry.by_alias(NAME, alias)
@@ -158,88 +191,119 @@ def with_third_challenger() -> Desk:
     return desk
 
 
-@pytest.mark.parametrize("moves", [0, 1, 2])
-def test_a_promotion_killed_half_way_is_finished_by_the_next(moves: int) -> None:
+PROMOTION_STEPS = range(1, 5)  # entered; then champion, challenger, previous moved; then it would be settled
+ROLLBACK_STEPS = range(1, 5)  # entered; then champion, previous moved; what it asked and taught taken back
+
+
+@pytest.mark.parametrize("steps", PROMOTION_STEPS)
+def test_a_promotion_killed_between_any_two_steps_is_finished_by_the_next(steps: int) -> None:
     desk = with_third_challenger()
-    desk.killed(desk.promote, after_moves=moves)
+    desk.killed(desk.promote, after_steps=steps)
+    assert unsettled(desk.ledger.entries(), NAME)
     assert desk.promote() == 3
     assert desk.champion_and_previous() == (3, 2)
     assert desk.at("challenger") is None
     assert desk.decisions() == [("promote", "1"), ("promote", "2"), ("promote", "3")]
+    assert desk.ledger.entries("settled")[-1].payload["interrupted"]
+    assert not unsettled(desk.ledger.entries(), NAME)
 
 
-@pytest.mark.parametrize("moves", [0, 1])
-def test_a_first_promotion_killed_half_way_is_finished_by_the_next(moves: int) -> None:
+def test_a_promotion_killed_before_its_first_step_did_not_happen() -> None:
+    desk = with_third_challenger()
+    desk.killed(desk.promote, after_steps=0)
+    assert desk.champion_and_previous() == (2, 1)
+    assert desk.decisions() == [("promote", "1"), ("promote", "2")]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_first_promotion_killed_half_way_is_finished_by_the_next(steps: int) -> None:
     desk = Desk()
     desk.gate(desk.register("aaa"), accepted=True)
-    desk.killed(desk.promote, after_moves=moves)
+    desk.killed(desk.promote, after_steps=steps)
     assert desk.promote() == 1
     assert desk.champion_and_previous() == (1, None)
     assert desk.decisions() == [("promote", "1")]
 
 
-def test_registering_a_champion_whose_promotion_was_killed_last_finishes_it() -> None:
+@pytest.mark.parametrize("steps", PROMOTION_STEPS)
+def test_after_a_killed_promotion_one_can_roll_back_too(steps: int) -> None:
     desk = with_third_challenger()
-    desk.killed(desk.promote, after_moves=2)
-    assert desk.register("ccc").aliases == ("champion",)
-
-
-@pytest.mark.parametrize(("moves", "expected"), [(0, (1, 2)), (1, (1, 2)), (2, (2, 3))])
-def test_after_a_killed_promotion_one_can_roll_back_too(moves: int, expected: tuple[int, int]) -> None:
-    desk = with_third_challenger()
-    desk.killed(desk.promote, after_moves=moves)
+    desk.killed(desk.promote, after_steps=steps)
     desk.roll_back()
-    assert desk.champion_and_previous() == expected
-    assert desk.at("challenger") == (None if moves == 2 else 3)
+    assert desk.champion_and_previous() == (2, 3)
+    assert desk.at("challenger") is None
 
 
-@pytest.mark.parametrize("moves", [0, 1])
-def test_a_rollback_killed_half_way_is_finished_by_the_next(moves: int) -> None:
+@pytest.mark.parametrize("steps", ROLLBACK_STEPS)
+def test_a_rollback_killed_between_any_two_steps_is_finished_by_the_next(steps: int) -> None:
     desk = Desk()
     desk.turn("aaa")
     desk.turn("bbb")
-    desk.killed(desk.roll_back, after_moves=moves)
+    desk.killed(desk.roll_back, after_steps=steps)
     desk.roll_back()
     assert desk.champion_and_previous() == (1, 2)
     assert desk.decisions() == [("promote", "1"), ("promote", "2"), ("rollback", "1")]
+    assert desk.withdrawn[-1] == (f"{NAME}/2", "artefacts at night")
     desk.roll_back("false alarm")
     assert desk.champion_and_previous() == (2, 1)
 
 
-def test_another_rollback_killed_half_way_is_finished_too() -> None:
-    desk = Desk()
-    desk.turn("aaa")
-    desk.turn("bbb")
-    desk.roll_back()
-    desk.killed(desk.roll_back, after_moves=1)
-    desk.roll_back()
-    assert desk.champion_and_previous() == (2, 1)
-
-
-@pytest.mark.parametrize("moves", [0, 1])
-def test_after_a_killed_rollback_one_can_promote(moves: int) -> None:
+@pytest.mark.parametrize("steps", ROLLBACK_STEPS)
+def test_after_a_killed_rollback_one_can_promote(steps: int) -> None:
     desk = with_third_challenger()
-    desk.killed(desk.roll_back, after_moves=moves)
+    desk.killed(desk.roll_back, after_steps=steps)
     assert desk.promote(override="the better one") == 3
-    assert desk.champion_and_previous() == (3, 2 if moves == 0 else 1)
+    assert desk.champion_and_previous() == (3, 1)
+    assert desk.withdrawn[-1] == (f"{NAME}/2", "artefacts at night")
+
+
+def test_a_finished_move_is_not_finished_again() -> None:
+    desk = with_third_challenger()
+    desk.killed(desk.promote, after_steps=2)
+    (settled,) = finish_moves(desk.registry, desk.ledger, name=NAME)
+    assert settled.payload["entry"] == desk.ledger.entries("promote")[-1].number
+    assert finish_moves(desk.registry, desk.ledger, name=NAME) == ()
 
 
 def test_a_killed_move_of_another_model_changes_nothing() -> None:
     desk = Desk()
     desk.turn("aaa")
     desk.turn("bbb")
-    desk.killed(desk.roll_back, after_moves=1)
-    payload = {"version": 1, "package_hash": "x", "previous": None, "reason": "", "override": None}
+    payload = {"version": 1, "previous": None, "reason": "", "aliases": {"champion": 1}}
     desk.ledger.append("promote", "ctloop-classification/1", payload)
+    assert finish_moves(desk.registry, desk.ledger, name=NAME) == ()
     desk.roll_back()
     assert desk.champion_and_previous() == (1, 2)
+
+
+def test_a_shadow_runs_beside_the_champion() -> None:
+    desk = with_third_challenger()
+    found = set_shadow(desk.registry, desk.ledger, name=NAME, version=3, reason="watch it", by="engineer")
+    assert found is not None
+    assert found.aliases == ("challenger", "shadow")
+    entry = desk.ledger.entries("shadow")[-1]
+    assert (entry.subject, entry.payload["by"]) == (f"{NAME}/3", "engineer")
+    set_shadow(desk.registry, desk.ledger, name=NAME, version=3, reason="again")
+    assert len(desk.ledger.entries("shadow")) == 1
+    assert set_shadow(desk.registry, desk.ledger, name=NAME, version=None, reason="seen enough") is None
+    assert desk.at("shadow") is None
+    assert not unsettled(desk.ledger.entries(), NAME)
+
+
+@pytest.mark.parametrize(("version", "words"), [(2, "not champion"), (9, "not champion"), (None, "a shadow")])
+def test_not_every_version_can_be_shadow(version: int | None, words: str) -> None:
+    desk = with_third_challenger()
+    with pytest.raises(StateError, match=words):
+        set_shadow(desk.registry, desk.ledger, name=NAME, version=version, reason="x")
 
 
 def test_rolling_back_swaps_and_twice_is_nothing() -> None:
     desk = Desk()
     desk.turn("aaa")
     desk.turn("bbb")
-    move = roll_back(desk.registry, desk.ledger, name=NAME, reason="artefacts at night")
+    move = desk.roll_back()
+    assert move.withdrawn == {"requests_superseded": 2}
+    assert desk.withdrawn == [(f"{NAME}/2", "artefacts at night")]
     assert (move.champion.version, move.previous and move.previous.version) == (1, 2)
     assert desk.ledger.entries("rollback")[-1].payload["reason"] == "artefacts at night"
     roll_back(desk.registry, desk.ledger, name=NAME, reason="false alarm")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from components.registry.chain import EMPTY, head_of, sealed
 from components.registry.ledger import EntryKind, LedgerEntry
 from components.registry.registry import Alias, ModelVersion
 
@@ -65,9 +66,11 @@ class LedgerInMemory:
     def __init__(self) -> None:
         self._entries: list[LedgerEntry] = []
 
-    def append(self, kind: EntryKind, subject: str, payload: Mapping[str, Any]) -> None:
-        at = f"2026-01-01T00:00:{len(self._entries):02d}+00:00"
-        self._entries.append(LedgerEntry(kind=kind, subject=subject, payload=dict(payload), at=at))
+    def append(self, kind: EntryKind, subject: str, payload: Mapping[str, Any]) -> LedgerEntry:
+        at = f"2026-01-01T00:{len(self._entries) // 60:02d}:{len(self._entries) % 60:02d}+00:00"
+        before = head_of(self._entries[-1]) if self._entries else EMPTY
+        self._entries.append(sealed(before, kind, subject, payload, at))
+        return self._entries[-1]
 
-    def entries(self, kind: EntryKind | None = None) -> tuple[LedgerEntry, ...]:
-        return tuple(entry for entry in self._entries if kind in (None, entry.kind))
+    def entries(self, *kinds: EntryKind) -> tuple[LedgerEntry, ...]:
+        return tuple(entry for entry in self._entries if not kinds or entry.kind in kinds)
