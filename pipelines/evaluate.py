@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from components.cohort.task import Task
+from components.models.known_quality import QUALITY_FILE
 from components.models.prediction import FramePrediction, Predictor, frame_by_frame
 from components.operations.calibrate import CalibrationFit, calibrate
 from components.operations.evaluation import Evaluation
 from components.operations.expert_frames import probabilities_of
+from components.operations.learn_quality import learn_quality
 from components.volume.volume import Volume
 from pipelines.classification_report import JudgedClassifier
 from pipelines.evaluate_params import EvaluateParams
@@ -52,8 +54,11 @@ def evaluate(workspace: Workspace, task: Task) -> None:
         evaluation.per_patient.to_parquet(unfinished / "per_patient.parquet", index=False)
         evaluation.reference.to_parquet(unfinished / "reference.parquet", index=False)
         write_json(unfinished / "calibration.json", calibration)
+        learned = learn_quality(task, evaluation, calibration["thresholds"])
+        write_json(unfinished / QUALITY_FILE, learned.as_json())
     write_json(workspace.metrics(task), {"task": task, **evaluation.metrics})
     say(f"evaluate: {_headline(task, evaluation)}")
+    say(f"  {learned.words}")
     if failed := evaluation.metrics["frames_failed"]:
         say(
             f"  {failed} of {len(evaluation.reference) + failed} frames could not be predicted: see the report"

@@ -18,12 +18,15 @@ from components.models.chest_guard import refuse_empty
 from components.models.classifiers import Classifier
 from components.models.ct_scroll import CTScroll
 from components.models.description import ModelDescription
+from components.models.dropout_members import dropout_members
 from components.models.explain_scan import ScanImage, explain_scan
 from components.models.prediction import FramePrediction
 from components.models.relevance import Relevance
 from components.models.scroll_engine import ScrollEngine, choose_scroll_engine
 from components.models.training_plan import Precision
 from components.models.triplet_place import TripletGrid
+from components.scorecard.conformal_sets import ConformalSets
+from components.scorecard.predicted_quality import PredictedQuality
 from components.scorecard.uncertainty import binary_entropy_bits
 from components.volume.canonical import canonical_geometry
 from components.volume.resample import AIR_HU, resample
@@ -52,13 +55,18 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassificationPredictor:
-    """A ``Predictor`` for a network that classifies; see ``components.models.prediction``."""
+    """A ``Predictor`` for a network that classifies; see ``components.models.prediction``.
+
+    ``quality`` and ``sets`` were learned from judged cases, and are ``None`` before there are any.
+    """
 
     network: Classifier
     description: ModelDescription
     device: torch.device
     calibration: Calibration
     precision: Precision = "auto"
+    quality: PredictedQuality | None = None
+    sets: ConformalSets | None = None
 
     @property
     def task(self) -> Task:
@@ -86,6 +94,7 @@ class ClassificationPredictor:
         scan = self.network_input(volume)
         with torch.inference_mode():
             answer, pooled = self.engine.run(scan.image, scan.real)
+            members = self._members(pooled[0].float())
         logits, embedding = answer[0].double().cpu().numpy(), pooled[0].float().cpu().numpy()
         probability = 1.0 / (1.0 + np.exp(-logits / self._temperature))
         named = {name: float(p) for name, p in zip(self.label_names, probability, strict=True)}
@@ -95,7 +104,16 @@ class ClassificationPredictor:
             uncertainty=float(binary_entropy_bits(probability).mean()),
             embedding=embedding,
             outputs=dict(named),
+            signals=_signals(probability, members),
+            sets={} if self.sets is None else self.sets.words(named),
         )
+
+    def _members(self, pooled_d: Tensor) -> npt.NDArray[np.float64] | None:
+        """Probabilities ``(m, l)`` of the last layer's dropout members; ``None`` for a network without such a layer."""
+        if not isinstance(self.network, CTScroll) or not self.network.config.classifier_dropout:
+            return None
+        logits_ml = dropout_members(self.network.classifier, pooled_d).double().cpu().numpy()
+        return np.asarray(1.0 / (1.0 + np.exp(-logits_ml / self._temperature)))
 
     def explain(self, volume: Volume) -> Relevance:
         """Which triplets of slices made the network say so, for every finding; ``predict`` is much faster.
@@ -138,3 +156,23 @@ class ClassificationPredictor:
     @property
     def _temperature(self) -> npt.NDArray[np.float64]:
         return np.array([self.calibration.temperature[name] for name in self.label_names])
+
+
+def _signals(
+    probability_l: npt.NDArray[np.float64], members_ml: npt.NDArray[np.float64] | None
+) -> dict[str, float]:
+    """See ``components.scorecard.columns``; mutual information is H of the members' mean less their mean H."""
+    margin = np.abs(2.0 * probability_l - 1.0)
+    found = {
+        "predictive_entropy": _mean_nats(probability_l),
+        "margin": float(margin.mean()),
+        "least_margin": float(margin.min()),
+    }
+    if members_ml is None:
+        return found
+    information = _mean_nats(members_ml.mean(axis=0)) - _mean_nats(members_ml)
+    return found | {"mutual_information": max(0.0, information)}
+
+
+def _mean_nats(probability: npt.NDArray[np.float64]) -> float:
+    return float(binary_entropy_bits(probability).mean() * np.log(2.0))

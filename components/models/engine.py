@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from components.models.native_bfloat16 import native_bfloat16
 from components.models.openvino_core import Number
-from components.models.openvino_engine import OpenVinoSegmenter
+from components.models.openvino_engine import OpenVinoSegmenter, mean_entropy
 from components.models.parity import first_that_agrees
 from components.models.sliding_window import WindowScores, hard
 from components.models.training_plan import Precision
@@ -89,6 +89,7 @@ def _torch(network: nn.Module, half: torch.dtype | None, x_bczyx: Tensor) -> Win
         scores=scores_mkzyx.mean(dim=0) if several else scores_mkzyx[0],
         members=torch.stack(own) if several else none,
         embedding=embedding[0].float(),
+        entropy=mean_entropy(logits_bmkzyx.float(), scores_mkzyx[None])[0] if several else None,
     )
 
 

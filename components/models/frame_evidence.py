@@ -15,8 +15,8 @@ from torch import Tensor
 
 from components.models.description import ModelDescription
 from components.models.engine import Engine
+from components.models.pass_signals import PassSignals
 from components.models.sliding_window import Shown, Slab, blend, hard
-from components.models.unet_config import UNetConfig
 from components.models.window_grid import Box, WindowGrid
 from components.scorecard.temporal_smoothing import TopTwo
 from components.scorecard.uncertainty import PairCounts
@@ -32,12 +32,14 @@ class FrameEvidence:
     shown: labels of the members' mean probability, and each member's own if they were asked for, on the prepared
         grid.
     pairs: how the members' own labels agree.
+    signals: of uncertainty, see ``components.models.pass_signals``; of the windows that were run.
     embeddings: window number → ``(d,)``, of the windows that were run.
     top_two: the two most probable classes, if they were asked for.
     """
 
     shown: Shown
     pairs: PairCounts
+    signals: Mapping[str, float]
     embeddings: Mapping[int, npt.NDArray[np.float32]]
     top_two: TopTwo | None
 
@@ -50,14 +52,17 @@ def frame_evidence(
     windows: WindowGrid,
     device: torch.device,
     *,
+    heads: int,
     skip: Collection[int] = (),
     before: Shown | None = None,
     top_two: bool = False,
     keep_members: bool = False,
 ) -> FrameEvidence:
-    """Run all windows but those of ``skip``, which show what the frame ``before`` did."""
+    """Run all windows but those of ``skip``, which show what the frame ``before`` did.
+
+    ``heads``: members of the engine.
+    """
     classes = len(description.label_names) + 1
-    heads = UNetConfig(**description.architecture).heads
     members = heads if heads > 1 else 0  # one has nobody to disagree with
     contract = description.input
 
@@ -70,11 +75,14 @@ def frame_evidence(
     shares: list[TopTwo] = []
     embeddings: dict[int, npt.NDArray[np.float32]] = {}
     pairs = PairCounts.of(np.zeros((members, 0, 0, 0), dtype=np.uint8), classes)
+    signals = PassSignals(structures=description.label_names, members=members > 0)
     for slab in blend(
         engine.run, read, windows,
         scores=classes, members=members, skip=skip, before=before, device=device,
     ):  # fmt: skip
-        labels.append(hard(slab.sums).cpu().numpy())
+        shown = hard(slab.sums)
+        signals.add(slab, shown)
+        labels.append(shown.cpu().numpy())
         slab_members = slab.members.cpu().numpy()
         pairs = pairs + PairCounts.of(slab_members, classes)
         if keep_members:
@@ -85,6 +93,7 @@ def frame_evidence(
     return FrameEvidence(
         shown=Shown(labels=np.concatenate(labels), members=np.concatenate(own, axis=1)),
         pairs=pairs,
+        signals=signals.read(),
         embeddings=embeddings,
         top_two=_joined(shares) if top_two else None,
     )

@@ -29,12 +29,28 @@ class _Judged(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x_bczyx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x_bczyx: Tensor) -> tuple[Tensor, ...]:
         logits_bmkzyx, embedding = self.network(x_bczyx)
         scores_bmkzyx = logits_bmkzyx.softmax(dim=2)
         if logits_bmkzyx.shape[1] == 1:  # one member has nobody to disagree with
             return scores_bmkzyx[:, 0], logits_bmkzyx[:, :0, 0].to(torch.uint8), embedding
-        return scores_bmkzyx.mean(dim=1), logits_bmkzyx.argmax(dim=2).to(torch.uint8), embedding
+        return (
+            scores_bmkzyx.mean(dim=1),
+            logits_bmkzyx.argmax(dim=2).to(torch.uint8),
+            embedding,
+            mean_entropy(logits_bmkzyx, scores_bmkzyx),
+        )
+
+
+def mean_entropy(logits_bmkzyx: Tensor, scores_bmkzyx: Tensor) -> Tensor:
+    """The mean over members of H(softmax(logits)) in nats, ``(b, z, y, x)``.
+
+    With z* the largest logit, H = Σ p (z* - z) - log p*: one logarithm for each voxel instead of one for each class,
+    and no difference of large numbers.
+    """
+    largest = logits_bmkzyx.amax(dim=2, keepdim=True)
+    below = (scores_bmkzyx * (largest - logits_bmkzyx)).sum(dim=2)
+    return (below - scores_bmkzyx.amax(dim=2).log()).mean(dim=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,10 +81,12 @@ class OpenVinoSegmenter:
     def __call__(self, x_bczyx: Tensor) -> WindowScores:
         request = self._request(tuple(x_bczyx.shape))
         request.infer({0: x_bczyx.contiguous().numpy()}, share_inputs=True, share_outputs=True)
-        scores, members, embedding = (
-            torch.from_numpy(request.get_output_tensor(i).data[0]) for i in range(3)
+        scores, members, embedding, *entropy = (
+            torch.from_numpy(request.get_output_tensor(i).data[0]) for i in range(len(request.output_tensors))
         )
-        return WindowScores(scores=scores, members=members, embedding=embedding)
+        return WindowScores(
+            scores=scores, members=members, embedding=embedding, entropy=entropy[0] if entropy else None
+        )
 
     def _request(self, shape: tuple[int, ...]) -> Any:
         """This thread's; a request of one thread must not be used by another."""

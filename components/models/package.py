@@ -1,4 +1,4 @@
-"""A model package on disk: weights.safetensors, model.json and, once calibrated, calibration.json.
+"""A model package on disk: weights.safetensors, model.json and, once judged, calibration.json and quality.json.
 
 No pickle anywhere; equal weights and descriptions give equal bytes.
 """
@@ -20,6 +20,7 @@ from components.errors import ParameterError, StateError
 from components.models.classification_predictor import Calibration, ClassificationPredictor
 from components.models.classifiers import Classifier, build_classifier, config_of
 from components.models.description import ModelDescription
+from components.models.known_quality import known_quality
 from components.models.segmentation_predictor import SegmentationPredictor
 from components.models.unet import UNet
 from components.models.unet_config import UNetConfig
@@ -87,7 +88,7 @@ def load_predictor(folder: Path, *, device: str = "auto") -> SegmentationPredict
     """A ready ``Predictor`` from a package folder.
 
     Args:
-        folder: with weights.safetensors, model.json and optionally calibration.json.
+        folder: with weights.safetensors, model.json and optionally calibration.json and quality.json.
         device: ``cpu``, ``cuda`` or ``auto`` (a GPU if there is one).
 
     Raises ``StateError`` when a file is missing, changed or does not fit the others.
@@ -95,13 +96,17 @@ def load_predictor(folder: Path, *, device: str = "auto") -> SegmentationPredict
     network, description = load_network(folder)
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     network = network.to(where)
+    known = known_quality(folder)
     if description.task == "segmentation":
-        return SegmentationPredictor(network=network, description=description, device=where)
+        return SegmentationPredictor(
+            network=network, description=description, device=where, quality=known.quality
+        )
     assert isinstance(network, Classifier)
     calibration = _calibration(folder, description.label_names)
     return ClassificationPredictor(
-        network=network, description=description, device=where, calibration=calibration
-    )
+        network=network, description=description, device=where, calibration=calibration,
+        quality=known.quality, sets=known.sets,
+    )  # fmt: skip
 
 
 def _calibration(folder: Path, findings: tuple[str, ...]) -> Calibration:

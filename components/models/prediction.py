@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from components.cohort.task import Task
 from components.errors import CtloopError
+from components.scorecard.predicted_quality import PredictedQuality
 from components.volume.volume import LabelMap, Volume
 
 # What a damaged file or a failing network raises; anything else is a fault of ours and must be seen.
@@ -28,6 +29,8 @@ class FramePrediction:
             of the members, Zenk et al. 2025; classification: mean binary entropy in bits).
         embedding: ``(d,)`` float32, pooled encoder features.
         outputs: scalars watched for drift: ``{structure}_ml`` volumes or ``{finding}`` probabilities.
+        signals: further columns of ``components.scorecard.columns`` that the pass measured.
+        sets: finding → its conformal set in a word, see ``components.scorecard.conformal_sets``.
     """
 
     labels: LabelMap | None
@@ -35,6 +38,8 @@ class FramePrediction:
     uncertainty: float
     embedding: npt.NDArray[np.float32]
     outputs: Mapping[str, float]
+    signals: Mapping[str, float] = field(default_factory=dict)
+    sets: Mapping[str, str] = field(default_factory=dict)
 
 
 LoadFrame = Callable[[], Volume]
@@ -69,6 +74,16 @@ class CinePredictor(Protocol):
 
         Positions come in cyclic order, which need not begin at 0.
         """
+        ...
+
+
+@runtime_checkable
+class ForetellsQuality(Protocol):
+    """A ``Predictor`` whose package can say how good its answer on a case will be."""
+
+    @property
+    def quality(self) -> PredictedQuality | None:
+        """``None``: too few expert labels have judged this version."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -22,16 +22,20 @@ from components.models.prediction import (
     LoadFrame,
     frame_by_frame,
 )
+from components.models.sliding_window import Shown
 from components.models.smoothed_cycle import WaitingFrame, smoothed_cycle
 from components.models.still_windows import StillRule, StillWindows
 from components.models.training_plan import Precision
 from components.models.unet_config import UNetConfig
 from components.models.window_grid import WindowGrid
+from components.scorecard.predicted_quality import PredictedQuality
 from components.volume.canonical import canonical_geometry
 from components.volume.geometry import Geometry
 from components.volume.label_counts import label_counts
 from components.volume.slabs import labels_in_slabs, resample_in_slabs
 from components.volume.volume import LabelMap, Volume
+
+_NOTHING = Shown(labels=np.zeros((0, 0, 0), np.uint8), members=np.zeros((0, 0, 0, 0), np.uint8))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +46,8 @@ class SegmentationPredictor:
         precision: ``auto`` takes bfloat16 where the hardware computes in it; see ``choose_engine``.
         still: which windows of a cine are not run again; see ``components.models.still_windows``.
 
+    ``quality`` was learned from judged cases, and is ``None`` before there are enough.
+
     Frames of a cine listen to their neighbours as the package's ``temporal`` says, off by default; see
     ``components.scorecard.temporal_smoothing``. Single frames have no neighbours and stay as they are.
     """
@@ -51,6 +57,7 @@ class SegmentationPredictor:
     device: torch.device
     precision: Precision = "auto"
     still: StillRule = field(default_factory=StillRule)
+    quality: PredictedQuality | None = None
 
     @property
     def task(self) -> Task:
@@ -97,8 +104,7 @@ class _Cine:
 
     def predict(self, volume: Volume) -> FramePrediction:
         grid, evidence, embedding = self._see(volume, top_two=False)
-        unsure = 1.0 - evidence.pairs.mean_dice()
-        return _prediction(self.predictor, volume.geometry, grid, unsure, embedding, evidence.shown.labels)
+        return _prediction(self.predictor, volume.geometry, grid, evidence, embedding, evidence.shown.labels)
 
     def waiting(self, frames: Iterable[LoadFrame]) -> Iterator[WaitingFrame | Exception]:
         """Evidence of each frame in order, without its volume, or what it raised."""
@@ -112,8 +118,8 @@ class _Cine:
     def _wait(self, volume: Volume) -> WaitingFrame:
         grid, evidence, embedding = self._see(volume, top_two=True)
         assert evidence.top_two is not None
-        unsure = 1.0 - evidence.pairs.mean_dice()
-        finish = partial(_prediction, self.predictor, volume.geometry, grid, unsure, embedding)
+        light = replace(evidence, shown=_NOTHING, top_two=None)  # what waits is held for two more frames
+        finish = partial(_prediction, self.predictor, volume.geometry, grid, light, embedding)
         return WaitingFrame(evidence=evidence.top_two, grid=grid, finish=finish)
 
     def _see(
@@ -123,12 +129,13 @@ class _Cine:
         contract = by.description.input
         grid = canonical_geometry(volume.geometry, contract.spacing_mm)
         prepared = resample_in_slabs(volume, grid)
-        stride = UNetConfig(**by.description.architecture).stride
-        windows = WindowGrid.over(grid.shape, patch=contract.shape, stride=stride)
+        config = UNetConfig(**by.description.architecture)
+        windows = WindowGrid.over(grid.shape, patch=contract.shape, stride=config.stride)
         skipped = self.still.skip(prepared, windows)
         evidence = frame_evidence(
             by.engine, prepared, by.description, windows, by.device,
-            skip=skipped, before=self.still.shown, top_two=top_two, keep_members=not self.still.of_one_frame,
+            heads=config.heads, skip=skipped, before=self.still.shown,
+            top_two=top_two, keep_members=not self.still.of_one_frame,
         )  # fmt: skip
         embedding = self.still.learn(prepared, windows, skipped, evidence.shown, evidence.embeddings)
         return grid, evidence, embedding
@@ -138,19 +145,22 @@ def _prediction(
     predictor: SegmentationPredictor,
     native: Geometry,
     grid: Geometry,
-    uncertainty: float,
+    evidence: FrameEvidence,
     embedding: npt.NDArray[np.float32],
     labels: Labels,
 ) -> FramePrediction:
     """``labels`` on ``grid`` brought to the native one; all else is the frame's own evidence."""
     names = dict(enumerate(predictor.label_names, start=1))
     on_native = labels_in_slabs(LabelMap(labels=labels, geometry=grid, names=names), native)
+    unsure, volumes = 1.0 - evidence.pairs.mean_dice(), _volumes_ml(on_native)
+    several = {"pairwise_dice_disagreement": unsure} if len(evidence.pairs.sizes) else {}
     return FramePrediction(
         labels=on_native,
         probabilities={},
-        uncertainty=uncertainty,
+        uncertainty=unsure,
         embedding=embedding,
-        outputs=_volumes_ml(on_native),
+        outputs=volumes,
+        signals={**evidence.signals, **several, "foreground_ml": sum(volumes.values())},
     )
 
 

@@ -1,8 +1,8 @@
 """Inference on volumes of any size: overlapping windows blended with Gaussian weights, in bounded memory.
 
 Scores are held for one window's depth; finished slices leave as soon as no later window touches them. With k
-scores and m members, a band of w slices of y by x voxels takes ``w * y * x * (4k + 4 + m + 4)`` bytes, however
-long the volume is. Shapes: k scores, m members, d features, z y x space.
+scores and m members, a band of w slices of y by x voxels takes ``w * y * x * (4k + 4 + m + 4 + 4)`` bytes (8 fewer
+for a single member), however long the volume is. Shapes: k scores, m members, d features, z y x space.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ class WindowScores:
         scores: ``(k, z, y, x)`` float32.
         members: ``(m, z, y, x)`` uint8, each member's own labels; m = 0 for a single one.
         embedding: ``(d,)``.
+        entropy: ``(z, y, x)``, the mean of the members' own entropies in nats; ``None`` for a single one, whose
+            scores tell it.
     """
 
     scores: Tensor
     members: Tensor
     embedding: Tensor
+    entropy: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,14 +56,17 @@ class Slab:
         sums: ``(k, slices, y, x)``, weighted sums of scores; their order is that of the means.
         weight: ``(slices, y, x)``, by which to divide for means.
         members: ``(m, slices, y, x)`` uint8, from the window whose centre lies nearest.
+        entropy: ``(slices, y, x)``, weighted sums of the members' mean entropy; NaN where a skipped window
+            counts. Empty for a single member of which nothing was skipped.
         embeddings: window number → ``(d,)``, of the windows that start in the slab and were not skipped.
 
-    ``sums``, ``weight`` and ``members`` are views that the next slab overwrites.
+    All but the embeddings are views that the next slab overwrites.
     """
 
     sums: Tensor
     weight: Tensor
     members: Tensor
+    entropy: Tensor
     embeddings: dict[int, Tensor]
 
 
@@ -87,7 +93,7 @@ def blend(
         device: of the sums.
     """
     gaussian = _gaussian(windows.size, device)
-    band = _Band.empty(windows, scores, members, device)
+    band = _Band.empty(windows, scores, members, device, entropy=members > 0 or bool(skip))
     boxes = windows.boxes()
     depth, height, width = windows.volume
     for z, done, row in windows.bands():
@@ -104,6 +110,7 @@ def blend(
             sums=band.total[inside],
             weight=band.weight[inside],
             members=band.members[inside],
+            entropy=band.entropy[inside],
             embeddings=embeddings,
         )
         band.advance(done)
@@ -126,27 +133,34 @@ class _Band:
     weight: Tensor
     nearest: Tensor
     members: Tensor
+    entropy: Tensor
 
     @staticmethod
-    def empty(windows: WindowGrid, scores: int, members: int, device: torch.device | None) -> _Band:
+    def empty(
+        windows: WindowGrid, scores: int, members: int, device: torch.device | None, *, entropy: bool
+    ) -> _Band:
         shape = (windows.size[0], *windows.padded[1:])
         return _Band(
             total=torch.zeros((scores, *shape), device=device),
             weight=torch.zeros(shape, device=device),
             nearest=torch.zeros(shape if members else (shape[0], 0, 0), device=device),
             members=torch.zeros((members, *shape), dtype=torch.uint8, device=device),
+            entropy=torch.zeros(shape if entropy else (shape[0], 0, 0), device=device),
         )
 
     def add(self, y: int, x: int, gaussian: Tensor, answer: WindowScores) -> None:
         column = _column(y, x, gaussian)
         self.total[column].addcmul_(answer.scores, gaussian)
         self.weight[column].add_(gaussian)
+        if answer.entropy is not None:
+            self.entropy[column].addcmul_(answer.entropy, gaussian)
         self._nearest(column, gaussian, answer.members)
 
     def add_sure(self, y: int, x: int, gaussian: Tensor, labels: Tensor, members: Tensor) -> None:
         column = _column(y, x, gaussian)
         self.total[column].scatter_add_(0, labels[None].long(), gaussian[None])
         self.weight[column].add_(gaussian)
+        self.entropy[column] = torch.nan
         self._nearest(column, gaussian, members)
 
     def _nearest(self, column: Column, gaussian: Tensor, labels: Tensor) -> None:
@@ -157,7 +171,7 @@ class _Band:
             torch.maximum(before, gaussian, out=before)
 
     def advance(self, slices: int) -> None:
-        for buffer in (self.total, self.weight, self.nearest, self.members):
+        for buffer in (self.total, self.weight, self.nearest, self.members, self.entropy):
             stay = buffer.shape[-3] - slices
             if stay > 0:  # a copy of the few slices that stay: the two ranges may overlap
                 buffer[..., :stay, :, :] = buffer[..., slices:, :, :].clone()

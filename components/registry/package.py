@@ -3,6 +3,7 @@
     model.json            input contract, label names, architecture, provenance of training
     weights.safetensors   weights, without pickle
     calibration.json      temperature and threshold per finding, with their n and source
+    quality.json          what judged cases taught about the quality on other cases, with their n
     metrics.json          held-out metrics with intervals
     reference.parquet     scorecards of the held-out patients: the reference window for drift
     per_patient.parquet   held-out metrics of each patient
