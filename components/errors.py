@@ -5,6 +5,7 @@
     │   ├── GeometryError   grids, spacings or orientations that do not fit
     │   └── ParameterError  a value in params.yaml or on the command line
     ├── StateError          a store, registry or workspace that is not as the action needs it
+    │   └── BusyError       another job is at work there: the same again later
     └── TeacherError        a teacher that failed, timed out or wrote something unusable
         └── EmptyPrediction it ran, and found nothing
 
@@ -37,6 +38,10 @@ class ParameterError(InputError):
 
 class StateError(CtloopError):
     """A store, registry or workspace that is not as the action needs it."""
+
+
+class BusyError(StateError):
+    """Another job is at work; the same will do later."""
 
 
 class TeacherError(CtloopError):

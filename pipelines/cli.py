@@ -18,6 +18,7 @@ from pipelines.commands import (
     reading,
     registry,
     reporting,
+    scheduling,
     scoring,
     stages,
     tables,
@@ -32,7 +33,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     registry.promote, registry.rollback, registry.shadow,
     jobs.monitor, scoring.score, reading.reading_list, where_to_look.where_to_look, reporting.pilot_report,
     jobs.retrain, jobs.plan, jobs.compare,
-    labeling.serve, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
+    labeling.serve, scheduling.scheduler, scheduling.clean_up, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
     bench.bench,
 )  # fmt: skip
 

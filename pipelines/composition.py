@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +14,10 @@ from components.registry.registry import Alias, ModelVersion
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
+    from components.adapters.mail import Mail
     from components.adapters.mlflow_registry import MlflowRegistry
     from components.adapters.sql_store import SqlStore
+    from components.adapters.webhook import Webhook
     from components.models.prediction import Predictor
 
 MODEL_NAMES: dict[Task, str] = {
@@ -43,6 +46,20 @@ class Services:
 
         self.workspace.state.mkdir(parents=True, exist_ok=True)
         return MlflowRegistry(uri=self.workspace.mlflow_uri, artifacts=self.workspace.mlflow_artifacts)
+
+    @cached_property
+    def channels(self) -> tuple[Webhook | Mail, ...]:
+        """Ways to tell people: none unless the environment names them."""
+        from components.adapters.mail import Mail
+        from components.adapters.webhook import Webhook
+
+        found: list[Webhook | Mail] = []
+        if url := os.environ.get("CTLOOP_WEBHOOK_URL"):
+            found.append(Webhook(url=url, secret=os.environ.get("CTLOOP_WEBHOOK_SECRET") or None))
+        if url := os.environ.get("CTLOOP_SMTP_URL"):
+            to = os.environ.get("CTLOOP_MAIL_TO", "")
+            found.append(Mail(url=url, sender=os.environ.get("CTLOOP_MAIL_FROM") or to.split(",")[0], to=to))
+        return tuple(found)
 
     def version_in_use(self, task: Task) -> ModelVersion:
         """The champion; before there is one, the newest challenger. ``StateError`` when there is neither."""

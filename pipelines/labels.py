@@ -13,7 +13,8 @@ from components.labeling.findings_answer import KEY_COLUMNS, check_columns, chec
 from components.labeling.request_store import RequestStore
 from components.operations.accept_answer import Answerer
 from components.registry.ledger import Ledger
-from pipelines.answer_door import AddVersion, AnswerDoor, publish_answers, publish_task
+from pipelines.answer_door import AddVersion, AnswerDoor, publish_answers, publish_task, publish_waiting
+from pipelines.composition import Services
 from pipelines.workspace import Workspace
 
 _PACKED = {"image.nii.gz", "pre-annotation.nii.gz", "request.json", "README.txt"}
@@ -38,6 +39,35 @@ class ImportReport:
             for task, version in self.label_set_version.items()
         ]
         return "\n".join(lines) or "nothing to import: no label map and no table in this folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    """``versions``: task → hash of its new data version; ``missing``: answered requests without a label file."""
+
+    versions: Mapping[Task, str]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"new data version of the {task} answers: {version}" for task, version in self.versions.items()
+        ]
+        lines += [
+            f"the answer to {request} is not in the answers folder; try `dvc checkout`"
+            for request in self.missing
+        ]
+        return "\n".join(lines) or "every accepted answer is in a data version"
+
+
+def reconcile_labels(services: Services) -> Reconciled:
+    """Make a data version of the answers that have none yet, and name the answered requests without a label file."""
+    versions = publish_waiting(services)
+    missing = [
+        request.id
+        for request in services.store.requests(status="answered")
+        if not (services.workspace.answers(request.task) / f"{request.frame_id}.sidecar.json").is_file()
+    ]
+    return Reconciled(versions=versions, missing=tuple(missing))
 
 
 def import_labels(

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TextIO
 
-from components.errors import StateError
+from components.errors import BusyError
 from pipelines.job_history import recorded
 from pipelines.workspace import Workspace
 
@@ -21,7 +21,7 @@ _Arguments = ParamSpec("_Arguments")
 
 @contextmanager
 def lease(path: Path, job: str) -> Iterator[bool]:
-    """Be the one job that writes where ``path`` lies; ``StateError`` names the job that does so already.
+    """Be the one job that writes where ``path`` lies; ``BusyError`` names the job that does so already.
 
     A job inside a job, also in a subprocess, runs under the lease of the outer one. Yields whether this is
     the outer one.
@@ -57,7 +57,7 @@ def lease_unless_held(path: Path, job: str) -> Iterator[bool]:
         try:
             stack.enter_context(lease(path, job))
             ours = True
-        except StateError:
+        except BusyError:
             ours = False
         yield ours
 
@@ -91,7 +91,7 @@ def _lock(file: TextIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
-        raise StateError(
+        raise BusyError(
             expected="a workspace that no other job writes",
             got=file.read() or "one that has just begun",
             hint="again when it has ended",

@@ -7,6 +7,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from pipelines.label_names import finding_names, label_values
 from pipelines.lease import lease
 from pipelines.params import load_section
 from pipelines.requests import export_requests, native_file
+from pipelines.scheduler import looking
 from pipelines.workspace import Workspace
 
 _FRAMES_KEPT = 4
@@ -112,6 +114,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     token: str | None = None,
+    schedule: bool = False,
 ) -> None:
     """Answer on ``http://HOST:PORT`` until interrupted.
 
@@ -119,6 +122,7 @@ def serve(
         host: a name of this machine, else ``ParameterError``.
         port: by default that of params.yaml.
         token: by default the workspace's own, see ``serve_token``.
+        schedule: also run the jobs of ``ctloop scheduler``.
     """
     if host not in LOOPBACK:
         raise ParameterError(
@@ -132,11 +136,13 @@ def serve(
 
     port = port or load_section(ServeParams, workspace.params, "serve").port
     token = token or serve_token(workspace)
-    store = Services(workspace).store
+    services = Services(workspace)
+    store = services.store
     desk = WorkspaceDesk(workspace, store, store, partial(add_version, workspace.root))
     print(f"labeling desk: http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr)
     app = create_app(store=store, desk=desk, token=token)
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    with looking(services) if schedule else nullcontext():
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
 
 
 def serve_token(workspace: Workspace) -> str:

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from components.cohort.task import TASKS, Task
-from components.errors import CtloopError
+from components.errors import BusyError, CtloopError
 from pipelines.offline import switch_off_telemetry
 from pipelines.workspace import Workspace
+
+BUSY = 75
+"""Exit code of a verb that found another job at work (``EX_TEMPFAIL`` of sysexits.h): the same again later."""
 
 
 def run_stage(stage: Callable[[Workspace, Task], None]) -> None:
@@ -32,7 +35,7 @@ def one_line_errors(who: str) -> Iterator[None]:
     try:
         yield
     except CtloopError as error:
-        _leave(f"{who}: {error}", 1)
+        _leave(f"{who}: {error}", BUSY if isinstance(error, BusyError) else 1)
     except OSError as error:
         found = error.strerror or type(error).__name__
         _leave(f"{who}: expected the disk to read and write, got {found!r}, try `ctloop doctor`", 1)

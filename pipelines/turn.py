@@ -24,6 +24,7 @@ from components.registry.registry import ModelVersion
 from components.registry.verdict import Verdict
 from components.volume.volume import LabelMap, Volume
 from pipelines.acquisition import learned_acquisition
+from pipelines.batch_list import read_batches
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.dvc_commands import repro
 from pipelines.gate import gate
@@ -94,6 +95,18 @@ def _what_became_of(version: ModelVersion, in_use: ModelVersion, ledger: Ledger)
     rolled_back = withdrawn(ledger.entries("promote", "rollback"), version.name)
     left = "rolled back" if version.version in rolled_back else "replaced"
     return f"version {version.version} was {left}, version {in_use.version} is in use"
+
+
+def unseen_batches(services: Services, task: Task) -> list[str]:
+    """Prepared batches that the model in use has not judged yet; the first batch is what a model learns from."""
+    workspace = services.workspace
+    listed = [batch.name for batch in read_batches(workspace).batches[task][1:]]
+    if not listed:
+        return []
+    version = subject_of(services.version_in_use(task))
+    seen = {e.payload["batch"] for e in services.store.entries("drift") if e.subject == version}
+    prepared = set(pd.read_parquet(workspace.prepared(task) / "frames.parquet")["batch"])
+    return [name for name in listed if name in prepared and name not in seen]
 
 
 def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:

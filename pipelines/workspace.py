@@ -114,6 +114,11 @@ class Workspace:
         return self.state / "ledger-head"
 
     @property
+    def scheduler_logs(self) -> Path:
+        """RUN.log of each attempt at a scheduled job."""
+        return self.state / "scheduler"
+
+    @property
     def mlflow_uri(self) -> str:
         return os.environ.get("CTLOOP_MLFLOW_URI") or f"sqlite:///{self.state / 'mlflow.db'}"
 

@@ -48,6 +48,13 @@ class SqlLedger:
         with reading(self._engine) as connection:
             return tuple(LedgerEntry(**cast(Any, row)) for row in connection.execute(query).mappings())
 
+    def entries_after(self, number: int, *kinds: EntryKind) -> tuple[LedgerEntry, ...]:
+        """Those of ``kinds`` behind entry ``number``."""
+        query = select(_LEDGER).where(_LEDGER.c.number > number, _LEDGER.c.kind.in_(kinds))
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(_LEDGER.c.number)).mappings()
+            return tuple(LedgerEntry(**cast(Any, row)) for row in rows)
+
     def ledger_end(self) -> int:
         """The number of the last entry; 0 when there is none."""
         with reading(self._engine) as connection:
@@ -67,7 +74,10 @@ class SqlLedger:
             self._advance_head(head_of(entry))
 
     def _advance_head(self, head: Head) -> None:
-        """After the commit: a process killed in between leaves an older head, which is still found again."""
+        """After the commit: a process killed in between leaves an older head, which is still found again.
+
+        A head that is not found again stays: it is the evidence that a tail was cut off.
+        """
         if self._head_file is None:
             return
         self._head_file.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +87,13 @@ class SqlLedger:
                 kept = self._kept_head()
             except ParameterError:
                 return  # damaged: it stays as it is, for `verify` to say so
-            if kept is None or kept.number < head.number:
+            if kept is None or (kept.number < head.number and self._holds(kept)):
                 write_whole(self._head_file, f"{head}\n", durable=True)
+
+    def _holds(self, head: Head) -> bool:
+        query = select(_LEDGER.c.sha256).where(_LEDGER.c.number == head.number)
+        with reading(self._engine) as connection:
+            return connection.execute(query).scalar_one_or_none() == head.sha256
 
     def _kept_head(self) -> Head | None:
         if self._head_file is None or not self._head_file.is_file():

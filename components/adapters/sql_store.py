@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from sqlalchemy import insert, select, update
 
 from components.adapters.sql_engine import connect, reading, writing
+from components.adapters.sql_leases import SqlLeases
 from components.adapters.sql_requests import SqlRequests
+from components.adapters.sql_runs import SqlRuns
 from components.adapters.sql_tables import AuditRow, JobRow
 from components.errors import StateError
 
@@ -43,6 +46,16 @@ class AuditLine:
 
 class SqlStore(SqlRequests):
     """Implements ``RequestStore`` and ``Ledger``, and keeps the job history; each call is one transaction."""
+
+    @cached_property
+    def leases(self) -> SqlLeases:
+        """What only one may do at a time."""
+        return SqlLeases(self._engine)
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        """What the scheduler means to run, runs and ran."""
+        return SqlRuns(self._engine, self._now)
 
     # --- job history
     def start_job(self, kind: str, detail: Mapping[str, Any] | None = None) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration: what a database must say so that nothing needs to be migrated."""
 
 VERSION_TABLE = "ctloop_alembic_version"
@@ -93,3 +93,50 @@ class AuditRow(Base):
     action: Mapped[str] = mapped_column(String(40))
     subject: Mapped[str] = mapped_column(String(300), index=True)
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class LeaseRow(Base):
+    """Who may do what only one may do at a time; ``expires`` in seconds since 1970 by the database's clock."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(200))
+    expires: Mapped[float] = mapped_column(Float(53))
+
+
+class ScheduledRunRow(Base):
+    """One attempt at a scheduled job; at most one of a job waits."""
+
+    __tablename__ = "scheduled_runs"
+    __table_args__ = (
+        Index(
+            "one_queued_run_per_job",
+            "job",
+            unique=True,
+            sqlite_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    job: Mapped[str] = mapped_column(String(100), index=True)
+    cause: Mapped[str] = mapped_column(String(40))
+    attempt: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(String(20), index=True)
+    queued: Mapped[str] = mapped_column(String(40))
+    not_before: Mapped[str] = mapped_column(String(40))
+    started: Mapped[str | None] = mapped_column(String(40))
+    ended: Mapped[str | None] = mapped_column(String(40))
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    holder: Mapped[str | None] = mapped_column(String(200))
+
+
+class ScheduleRow(Base):
+    """Of each job: the moment up to which its cron times are accounted for, and the last ledger entry it has seen."""
+
+    __tablename__ = "schedules"
+
+    job: Mapped[str] = mapped_column(String(100), primary_key=True)
+    accounted: Mapped[str] = mapped_column(String(40))
+    seen: Mapped[int] = mapped_column(Integer)

@@ -98,13 +98,15 @@ def verify_chain(entries: Iterable[LedgerEntry], noted: Iterable[Head] = ()) -> 
     the entry was edited, inserted or moved, or its predecessor was. ``noted`` heads must be found again: one
     behind the end means that the tail was cut off, another hash that the chain was computed anew.
     """
-    wanted = {head.number: head.sha256 for head in noted}
+    wanted: dict[int, set[str]] = {}
+    for note in noted:
+        wanted.setdefault(note.number, set()).add(note.sha256)
     head = EMPTY
     for entry in entries:
         if (what := _wrong(entry, head)) is not None:
             return ChainReport(head=head, fault=Fault(number=min(entry.number, head.number + 1), what=what))
         head = head_of(entry)
-        if wanted.get(head.number, head.sha256) != head.sha256:
+        if wanted.get(head.number, set()) - {head.sha256}:
             what = "its hash is not the one that was noted: the chain was computed anew up to here"
             return ChainReport(head=head, fault=Fault(number=head.number, what=what))
     if (last := max(wanted, default=0)) > head.number:

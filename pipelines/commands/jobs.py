@@ -69,19 +69,33 @@ def add(
 @writes("ctloop monitor")
 def monitor(
     task: TaskOption,
-    batch: Annotated[str, typer.Option(help="its name; add the folder first: ctloop add, ctloop split")],
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            help="its name, of a folder that was added (ctloop add, ctloop split); all that the model in use has not "
+            "seen yet unless given, as one JSON list"
+        ),
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Scorecards, uncertainty and drift of a batch with the model in use; opens labeling requests."""
     from pipelines.monitor import report_folder, verdict_json
-    from pipelines.turn import watch
+    from pipelines.turn import unseen_batches, watch
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    watched = watch(services, one, batch, now=lambda: datetime.now(UTC))
-    page = report_folder(services.workspace, one, batch) / "index.html"
-    text = f"{watched.report.verdict.kind}; {len(watched.opened)} new labeling requests\nreport: {page}"
-    show(verdict_json(watched.report), as_json, text)
+    chosen = [batch] if batch is not None else unseen_batches(services, one)
+    verdicts, lines = [], []
+    for name in chosen:
+        watched = watch(services, one, name, now=lambda: datetime.now(UTC))
+        page = report_folder(services.workspace, one, name) / "index.html"
+        verdicts.append(verdict_json(watched.report))
+        lines.append(
+            f"{name if batch is None else ''}{': ' if batch is None else ''}{watched.report.verdict.kind}; "
+            f"{len(watched.opened)} new labeling requests\nreport: {page}"
+        )
+    text = "\n".join(lines) or "no batch that the model in use has not seen"
+    show(verdicts[0] if batch is not None else verdicts, as_json, text)
 
 
 @writes("ctloop retrain")

@@ -98,14 +98,32 @@ def import_(
         raise typer.Exit(1)
 
 
+@labels_app.command("reconcile")
+@writes("ctloop labels reconcile")
+def reconcile(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Make a data version of all accepted answers that have none yet, and look whether every answer is there.
+
+    Exit code 0: all is well; 1: an accepted answer lies nowhere, or an error; 75: another job is at work.
+    """
+    from pipelines.labels import reconcile_labels
+
+    report = reconcile_labels(services_at(workspace))
+    show(report, as_json, str(report))
+    if report.missing:
+        raise typer.Exit(1)
+
+
 def serve(
     port: Annotated[
         int | None, typer.Option(help="that of params.yaml unless given", min=1, max=65535)
     ] = None,
     host: Annotated[str, typer.Option(help="a name of this machine")] = "127.0.0.1",
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="run the jobs of `ctloop scheduler` beside it")
+    ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """The answering page, on loopback, behind a token."""
     from pipelines.serve import serve as run
 
-    run(workspace_at(workspace), host=host, port=port)
+    run(workspace_at(workspace), host=host, port=port, schedule=schedule)

@@ -141,6 +141,15 @@ def test_a_chain_that_was_computed_anew_is_found_by_a_noted_head() -> None:
     assert (fault.number, "computed anew" in fault.what) == (3, True)
 
 
+def test_of_two_heads_with_one_number_both_count() -> None:
+    entries = a_chain(3)
+    forged = Head(number=3, sha256="1" * 64)
+    for noted in ([forged, head_of(entries[2])], [head_of(entries[2]), forged]):
+        fault = verify_chain(entries, noted).fault
+        assert fault is not None
+        assert fault.number == 3
+
+
 def test_a_head_is_read_as_it_is_printed() -> None:
     head = Head(number=42, sha256="ab" * 32)
     assert parse_head(f" {head}\n") == head
