@@ -15,6 +15,7 @@ BENCHES: dict[str, str] = {
     "inference": "inference",
     "ct-scroll": "ct_scroll",
     "pool": "pool",
+    "uncertainty": "uncertainty",
 }
 
 
