@@ -6,104 +6,111 @@ a poor teacher and takes the same number of steps. The areas under the budget cu
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
+from typing import Any
 
 from components.cohort.task import Task
-from pipelines.bench import acquisition_pool as pools
-from pipelines.bench.acquisition_arms import DRAWS
+from pipelines.bench.acquisition_arms import ARMS
+from pipelines.bench.acquisition_campaign import Campaign
 from pipelines.bench.acquisition_claims import arms_table, claims_of, curves_table
-from pipelines.bench.acquisition_curves import Arena, mean_by_mode
+from pipelines.bench.acquisition_curves import Arena
 from pipelines.bench.acquisition_figure import draw_acquisition
-from pipelines.bench.acquisition_hearts import Hearts, is_broken
-from pipelines.bench.acquisition_pool import Composition, Pool, draw_pool
-from pipelines.bench.acquisition_run import Job, fresh, one_thread, run_jobs
-from pipelines.bench.bench import BenchRequest, BenchResult
+from pipelines.bench.acquisition_pool import BROKEN, Pool, draw_pool
+from pipelines.bench.acquisition_run import Job, fresh, one_thread, pool_file, run_jobs, shipped_params
+from pipelines.bench.acquisition_tasks import SETTINGS
+from pipelines.bench.bench import BenchRequest, BenchResult, Size
 from pipelines.progress import say
 
-BATCHES = (3, 3, 4, 4, 5, 6, 8)
-COMPOSITIONS: Mapping[str, Composition] = {"main": pools.MAIN, "control": pools.CONTROL}
+BATCHES: dict[Size, tuple[int, ...]] = {"small": (3, 3, 4, 4, 5, 6, 8), "full": (3,) * 11}
 WORKERS = 2
 
 
 def bench(request: BenchRequest) -> BenchResult:
     """All arms on both pools of every seed; a killed benchmark goes on where it stood."""
-    folders = {seed: request.out / f"acquisition-{request.task}-{seed}.work" for seed in request.seeds}
-    seeds = [run_seed(seed, request.task, folder) for seed, folder in folders.items()]
+    task, batches = request.task, BATCHES[request.size]
+    folders = [request.out / f"acquisition-{task}-{seed}.work" for seed in request.seeds]
+    seeds = [
+        run_seed(seed, task, batches, folder) for seed, folder in zip(request.seeds, folders, strict=True)
+    ]
     result = BenchResult(
         claims=claims_of(seeds),
-        tables={
-            "setup": {
-                "task": request.task, "batches": BATCHES,
-                "pools": {name: vars(made) for name, made in COMPOSITIONS.items()},
-            },
-            "arms": arms_table(seeds),
-            "curves": curves_table(seeds),
-        },
+        tables={"setup": setup(task, batches), "arms": arms_table(seeds), "curves": curves_table(seeds)},
         figure=draw_acquisition(seeds),
-    )  # fmt: skip
-    for folder in folders.values():
+    )
+    for folder in folders:
         shutil.rmtree(folder)
     return result
 
 
-def run_seed(seed: int, task: Task, folder: Path) -> dict[str, Arena]:
-    """Pool → its campaigns."""
-    prepare(seed, folder)
-    jobs = [
-        Job(folder=folder, task=task, seed=seed, pool=pool, arm=arm, draw=draw, batches=BATCHES)
-        for pool in COMPOSITIONS
-        for arm, draws in DRAWS.items()
-        for draw in range(draws)
-    ]
-    say(f"seed {seed}: {len(jobs)} campaigns of {len(BATCHES)} batches")
-    done = run_jobs(jobs, workers=WORKERS)
+def setup(task: Task, batches: Sequence[int]) -> dict[str, Any]:
+    """All that a campaign's result depends on but its seed and the code."""
+    setting = SETTINGS[task]
     return {
-        pool: arena_of(
-            Pool.load(folder / f"{pool}.pool.npz").frames,
-            Pool.load(folder / "test.pool.npz").frames,
-            {arm: [done[job] for job in jobs if (job.pool, job.arm) == (pool, arm)] for arm in DRAWS},
-        )
-        for pool in COMPOSITIONS
+        "task": task,
+        "batches": list(batches),
+        "pools": [dataclasses.asdict(made) for made in (*setting.pools, setting.test, setting.taught)],
+        "acquisition": dataclasses.asdict(shipped_params()),
     }
 
 
-def prepare(seed: int, folder: Path) -> None:
+def run_seed(seed: int, task: Task, batches: tuple[int, ...], folder: Path) -> dict[str, Arena]:
+    """Pool → its campaigns."""
+    fresh(folder, setup(task, batches))
+    prepare(seed, task, folder)
+    names = [made.name for made in SETTINGS[task].pools]
+    jobs = [
+        Job(folder=folder, task=task, seed=seed, pool=pool, arm=arm, draw=draw, batches=batches)
+        for pool in names
+        for arm, draws in ARMS.items()
+        for draw in range(draws)
+    ]
+    say(f"seed {seed}: {len(jobs)} campaigns of {len(batches)} batches")
+    done = run_jobs(jobs, workers=WORKERS)
+    return {
+        pool: arena_of(
+            task,
+            folder,
+            pool,
+            {arm: [done[job] for job in jobs if (job.pool, job.arm) == (pool, arm)] for arm in ARMS},
+        )
+        for pool in names
+    }
+
+
+def prepare(seed: int, task: Task, folder: Path) -> None:
     """Draw the patients, train the teacher and the start of both pools; what is there is kept."""
-    fresh(folder, {"batches": BATCHES, "seed": seed})
-    for composition in (*COMPOSITIONS.values(), pools.TEST, pools.TAUGHT):
-        path = folder / f"{composition.name}.pool.npz"
+    setting = SETTINGS[task]
+    for made in (*setting.pools, setting.test, setting.taught):
+        path = pool_file(folder, made.name)
         if not path.is_file():
-            draw_pool(composition, seed, workers=WORKERS).save(path)
-    missing = [name for name in COMPOSITIONS if not (folder / name / "start.safetensors").is_file()]
-    say(f"seed {seed}: training teacher and start for {len(missing)} pools")
+            draw_pool(made, seed, draw=setting.draw, workers=WORKERS).save(path)
+    missing = [
+        made.name for made in setting.pools if not (folder / made.name / "start.safetensors").is_file()
+    ]
+    if missing:
+        say(f"seed {seed}: training teacher and start for {' and '.join(missing)}")
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"), initializer=one_thread) as processes:
-        for future in [processes.submit(_prepare, folder, name, seed) for name in missing]:
+        for future in [processes.submit(_prepare, seed, task, folder, name) for name in missing]:
             future.result()
 
 
-def _prepare(folder: Path, name: str, seed: int) -> None:
-    pool, taught = (Pool.load(folder / f"{one}.pool.npz") for one in (name, "taught"))
-    Hearts.prepare(pool, taught, seed, folder / name)
+def _prepare(seed: int, task: Task, folder: Path, name: str) -> None:
+    pool, taught = (Pool.load(pool_file(folder, one)) for one in (name, "taught"))
+    SETTINGS[task].prepare(pool, taught, seed, folder / name)
 
 
-def arena_of(frames: pd.DataFrame, test: pd.DataFrame, campaigns: Mapping[str, list]) -> Arena:
-    """Modes count alike, or as the pool's patients that can be labelled have them."""
-    kinds = test["kind"].to_numpy(dtype=str)
-    patients = frames[~is_broken(frames)].drop_duplicates("patient_id")["kind"]
-    prevalence = {str(kind): float(share) for kind, share in patients.value_counts(normalize=True).items()}
+def arena_of(task: Task, folder: Path, name: str, campaigns: Mapping[str, Sequence[Campaign]]) -> Arena:
+    """What was measured on a pool, ready to be compared."""
+    pool, test = (Pool.load(pool_file(folder, one)) for one in (name, "test"))
+    unusable = pool.frames["kind"] == BROKEN
     return Arena(
         campaigns=campaigns,
-        strata=kinds,
-        metrics={
-            "modes": mean_by_mode(kinds, dict.fromkeys(np.unique(kinds).tolist(), 1.0)),
-            "prevalence": mean_by_mode(kinds, prevalence),
-        },
-        broken=frozenset(frames.loc[is_broken(frames), "frame_id"].astype(str)),
+        strata=test.frames["kind"].to_numpy(dtype=str),
+        metrics=SETTINGS[task].metrics(pool, test),
+        broken=frozenset(pool.frames.loc[unusable, "frame_id"].astype(str)),
     )

@@ -15,7 +15,7 @@ from components.cohort.task import Task
 from pipelines.bench.acquisition_campaign import Arm, Asking, FrameRandom, Oracle
 from pipelines.bench.acquisition_pool import BROKEN
 
-DRAWS: dict[str, int] = {
+ARMS: dict[str, int] = {
     "ours": 1, "random": 3, "frame random (straw man)": 1, "entropy": 1, "ClaSP PE": 1, "k-center": 1, "oracle": 1,
 }  # fmt: skip
 """Arm → campaigns; ``random`` knows foreground, or for findings the prevalences."""

@@ -101,12 +101,10 @@ class Hearts:
     ) -> tuple[Floats, list[bool]]:
         """Two minutes to open a scan; to draw it takes its surface's time, and the longer the worse the proposal is."""
         truth = self.pool.labels[list(rows)]
-        error = 1.0 - np.nan_to_num(
-            mean_dice(segment(model, self.pool.voxels[list(rows)]), truth), nan=1.0
-        )
+        error = 1.0 - np.nan_to_num(mean_dice(segment(model, self.pool.voxels[list(rows)]), truth), nan=1.0)
         surface = ((truth > 0).sum(axis=(1, 2, 3)) * _ML / 500.0) ** (2 / 3)
         minutes = 2.0 + surface * (6.0 + 24.0 * error)
-        sound = [bool(map_.any()) for map_ in truth]
+        sound = (~is_broken(self.frames.iloc[list(rows)])).tolist()
         return minutes * generator.lognormal(0.0, 0.15, len(minutes)), sound
 
     def cards(self, model: UNet | None) -> pd.DataFrame:

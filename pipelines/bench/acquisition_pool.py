@@ -8,7 +8,7 @@ hearts are the rule.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -36,7 +36,7 @@ _NAME = list(b"ctloop bench acquisition")
 
 @dataclass(frozen=True, kw_only=True)
 class Composition:
-    """Patients of each kind; ``rare`` are dealt to the rare kinds in an order drawn per seed.
+    """Patients of each kind; ``rare`` are dealt to ``rare_kinds`` in an order drawn per seed.
 
     Args:
         frames: frames of a patient → share of the patients.
@@ -47,13 +47,14 @@ class Composition:
     usual: int
     rare: tuple[int, ...]
     broken: int = 0
+    rare_kinds: tuple[str, ...] = RARE
     frames: tuple[tuple[int, float], ...] = tuple(FRAMES.items())
     sites: tuple[tuple[str, float], ...] = tuple(SITES.items())
 
     def kinds(self, generator: np.random.Generator) -> list[str]:
         """The kind of each patient, in random order."""
         counts = {USUAL: self.usual, BROKEN: self.broken}
-        counts |= dict(zip(generator.permutation(np.array(RARE)), self.rare, strict=False))
+        counts |= dict(zip(generator.permutation(np.array(self.rare_kinds)), self.rare, strict=False))
         every = [str(kind) for kind, count in counts.items() for _ in range(count)]
         return [every[i] for i in generator.permutation(len(every))]
 
@@ -72,7 +73,7 @@ class Pool:
         frames: one row each: ``frame_id``, ``case_id``, ``patient_id``, ``batch``, ``phase_percent``, ``kind``,
             ``site``.
         voxels: ``(n, z, y, x)`` int16 HU.
-        labels: ``(n, z, y, x)`` uint8; nothing on a broken scan.
+        labels: ``(n, z, y, x)`` uint8, of chests ``(n, l)`` findings; nothing on a broken scan.
     """
 
     frames: pd.DataFrame
@@ -102,7 +103,7 @@ class Pool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Patient:
+class Patient:
     name: str
     kind: str
     scanner: str
@@ -110,12 +111,16 @@ class _Patient:
     phases_percent: tuple[float, ...]
 
 
-def draw_pool(composition: Composition, seed: int, *, workers: int = 2) -> Pool:
-    """The patients of ``seed``; those of another composition are others."""
-    patients = _patients(composition, seed)
+Drawn = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]
+Draw = Callable[[Patient], Drawn]
+
+
+def draw_pool(composition: Composition, seed: int, *, draw: Draw | None = None, workers: int = 2) -> Pool:
+    """The patients of ``seed``, by ``draw`` (hearts); those of another composition are others."""
+    patients = patients_of(composition, seed)
     show, drawn = bar(f"drawing the {composition.name} patients"), []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
-        for done, frames in enumerate(processes.map(_draw, patients, chunksize=4), start=1):
+        for done, frames in enumerate(processes.map(draw or draw_heart, patients, chunksize=4), start=1):
             drawn.append(frames)
             show(done, len(patients))
     return Pool(
@@ -125,14 +130,14 @@ def draw_pool(composition: Composition, seed: int, *, workers: int = 2) -> Pool:
     )
 
 
-def _patients(composition: Composition, seed: int) -> list[_Patient]:
+def patients_of(composition: Composition, seed: int) -> list[Patient]:
     generator = np.random.default_rng([*_NAME, seed, *composition.name.encode()])
     kinds = composition.kinds(generator)
     own = generator.integers(2**32, size=len(kinds))
     sites, site_share = zip(*composition.sites, strict=True)
     counts, count_share = zip(*composition.frames, strict=True)
     return [
-        _Patient(
+        Patient(
             name=f"{composition.name}-{i:03d}",
             kind=kind,
             scanner=str(generator.choice(sites, p=site_share)),
@@ -149,7 +154,8 @@ def _phases(count: int, generator: np.random.Generator) -> tuple[float, ...]:
     return tuple(sorted((start + 100.0 * i / count) % 100.0 for i in range(count)))
 
 
-def _draw(patient: _Patient) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+def draw_heart(patient: Patient) -> Drawn:
+    """Frames of one beat and their label maps."""
     case = cardiac_case(
         seed=patient.seed,
         species="human",
@@ -161,14 +167,19 @@ def _draw(patient: _Patient) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint
     )
     voxels = np.stack([frame.volume.voxels_hu for frame in case.frames])
     labels = np.stack([frame.labels.labels for frame in case.frames])
+    return as_kept(patient, voxels, labels)
+
+
+def as_kept(patient: Patient, voxels: npt.NDArray[np.int16], truth: npt.NDArray[np.uint8]) -> Drawn:
+    """Frames and truth; of a patient whose scan is broken what the fault leaves."""
     if patient.kind != BROKEN:
-        return voxels, labels
+        return voxels, truth
     rng = np.random.default_rng([patient.seed, 1])
     fault = FAULTS[rng.integers(len(FAULTS))]
-    return np.stack([broken(frame, fault, rng) for frame in voxels]), np.zeros_like(labels)
+    return np.stack([broken(frame, fault, rng) for frame in voxels]), np.zeros_like(truth)
 
 
-def _rows(patient: _Patient) -> Sequence[dict[str, object]]:
+def _rows(patient: Patient) -> Sequence[dict[str, object]]:
     return [
         {
             "frame_id": f"{patient.name}-{i}", "case_id": patient.name, "patient_id": patient.name, "batch": "",

@@ -17,6 +17,8 @@ from components.acquisition.params import AcquisitionParams
 from components.cohort.task import Task
 from pipelines.bench.acquisition_arms import arm_of
 from pipelines.bench.acquisition_campaign import Campaign, Learner, run_campaign
+from pipelines.bench.acquisition_pool import Pool
+from pipelines.bench.acquisition_tasks import SETTINGS
 from pipelines.params import load_section
 from pipelines.progress import bar, write_json
 
@@ -61,7 +63,7 @@ def one_thread() -> None:
 def run_job(job: Job) -> None:
     """One campaign; every random choice follows from the job's names."""
     learner = learner_of(job.folder, job.task, job.seed, job.pool)
-    params = load_section(AcquisitionParams, Path(__file__).parents[1] / "params.yaml", "acquisition")
+    params = shipped_params()
     name = f"{job.pool} {job.arm}".encode()
     campaign = run_campaign(
         learner,
@@ -76,11 +78,18 @@ def run_job(job: Job) -> None:
 @lru_cache(maxsize=1)
 def learner_of(folder: Path, task: Task, seed: int, pool: str) -> Learner:
     """What the campaigns on one pool share."""
-    from pipelines.bench.acquisition_hearts import Hearts
-    from pipelines.bench.acquisition_pool import Pool
+    own, test = (Pool.load(pool_file(folder, name)) for name in (pool, "test"))
+    return SETTINGS[task].load(own, test, seed, folder / pool)
 
-    pools = [Pool.load(folder / f"{name}.pool.npz") for name in (pool, "test")]
-    return Hearts.load(pools[0], pools[1], seed, folder / pool)
+
+def pool_file(folder: Path, name: str) -> Path:
+    """Where the frames of a pool lie."""
+    return folder / f"{name}.pool.npz"
+
+
+def shipped_params() -> AcquisitionParams:
+    """Section ``acquisition`` as ctloop ships it."""
+    return load_section(AcquisitionParams, Path(__file__).parents[1] / "params.yaml", "acquisition")
 
 
 def save(campaign: Campaign, path: Path) -> None:
