@@ -105,7 +105,7 @@ def unseen_batches(services: Services, task: Task) -> list[str]:
         return []
     version = subject_of(services.version_in_use(task))
     seen = {e.payload["batch"] for e in services.store.entries("drift") if e.subject == version}
-    prepared = set(pd.read_parquet(workspace.prepared(task) / "frames.parquet")["batch"])
+    prepared = set(read_parquet(workspace.prepared(task) / "frames.parquet")["batch"])
     return [name for name in listed if name in prepared and name not in seen]
 
 

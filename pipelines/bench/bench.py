@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from components.cohort.task import Task
 from components.errors import ParameterError
 from pipelines.bench.claims import Claim
 from pipelines.progress import say
@@ -29,11 +30,13 @@ class BenchRequest:
     seeds: one or more; every random choice follows from one of them.
     size: ``small`` fits in 20 minutes per seed on 2 cores, ``full`` is for a GPU.
     out: folder for what the benchmark keeps beside its picture.
+    task: for a benchmark of either task.
     """
 
     seeds: tuple[int, ...]
     size: Size
     out: Path
+    task: Task = "segmentation"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from importlib import import_module
 
+from components.cohort.task import TASKS, Task
 from components.errors import ParameterError
 from pipelines.bench.bench import Bench
 
@@ -16,7 +17,9 @@ BENCHES: dict[str, str] = {
     "ct-scroll": "ct_scroll",
     "pool": "pool",
     "uncertainty": "uncertainty",
+    "acquisition": "acquisition",
 }
+OF_BOTH_TASKS = ("acquisition",)
 
 
 def load_bench(name: str) -> Bench:
@@ -30,6 +33,22 @@ def load_bench(name: str) -> Bench:
         )
     bench: Bench = import_module(f"pipelines.bench.{BENCHES[name]}").bench
     return bench
+
+
+def task_of(name: str, task: str | None) -> Task:
+    """The task that a benchmark of both is asked for, segmentation unless given; ``ParameterError`` for others."""
+    if task is None:
+        return "segmentation"
+    if name not in OF_BOTH_TASKS:
+        raise ParameterError(
+            expected=f"no --task for the benchmark {name}",
+            got=repr(task),
+            hint=f"{', '.join(OF_BOTH_TASKS)} takes one",
+        )
+    for known in TASKS:
+        if task == known:
+            return known
+    raise ParameterError(expected="a task", got=repr(task), hint=" or ".join(TASKS))
 
 
 def seeds_of(text: str) -> tuple[int, ...]:
