@@ -13,13 +13,14 @@ from components.adapters.score_store import ScoreStore, StoreIndex
 from components.cohort.task import Task
 from components.errors import ParameterError
 from components.models.prediction import FramePrediction, Predictor
-from components.operations.scoring import Scored, reason_of, score_case, scorecard_table
+from components.operations.scoring import PseudoLabel, Scored, reason_of, score_case, scorecard_table
 from components.registry.registry import ModelVersion
 from components.scorecard.case_scores import CaseScores
 from components.volume.volume import Volume
 from pipelines.lease import lease_unless_held
 from pipelines.params import load_section
 from pipelines.prepared_cases import PreparedCase, cases_of
+from pipelines.teacher_labels_of import TeacherLabelsOf
 from pipelines.workspace import Workspace
 
 Progress = Callable[[int, int], None]
@@ -60,11 +61,13 @@ def keep_scores(
     keep: Callable[[Sequence[CaseScores]], None],
     params: ScoreParams,
     *,
+    pseudo: PseudoLabel | None = None,
     seen: Callable[[int], None],
 ) -> Tally:
     """Score ``cases`` and hand them to ``keep``, a part at a time; also what is finished when a person interrupts.
 
     Args:
+        pseudo: see ``components.operations.scoring.score_cases``.
         seen: called after each frame with how many there were.
     """
     tally = Tally()
@@ -72,7 +75,7 @@ def keep_scores(
     started = time.monotonic()
     try:
         for case in cases:
-            part.append(_score(predictor, case, load, tally, seen))
+            part.append(_score(predictor, case, load, pseudo, tally, seen))
             if len(part) >= params.part_cases or time.monotonic() - started > 60.0 * params.part_minutes:
                 keep(part)
                 part, started = [], time.monotonic()
@@ -101,14 +104,15 @@ def scores_of(
     not stored.
     """
     store, params = store_of(workspace, task, version), load_section(ScoreParams, workspace.params, "score")
-    cases = list(cases_of(frames))
+    labels = TeacherLabelsOf.at(workspace, task)
+    cases = list(cases_of(frames, labels.sha256))
     with lease_unless_held(store.lease, "ctloop score") as ours:
         index = store.index()
         rest = [case for case in cases if not holds(index, case, retry=True)]
         made: list[CaseScores] = []
         keep_scores(
             predictor, rest, load, store.add if ours else made.extend, params,
-            seen=_towards(sum(len(case.frames) for case in rest), progress),
+            pseudo=labels.load, seen=_towards(sum(len(case.frames) for case in rest), progress),
         )  # fmt: skip
         if ours:
             store.compact()
@@ -146,6 +150,7 @@ def _score(
     predictor: Predictor,
     case: PreparedCase,
     load: Callable[[str], Volume],
+    pseudo: PseudoLabel | None,
     tally: Tally,
     seen: Callable[[int], None],
 ) -> CaseScores:
@@ -157,7 +162,7 @@ def _score(
         tally.frames += 1
         seen(tally.frames)
 
-    rows = score_case(predictor, _with_nan(case.frames), load, see=see)
+    rows = score_case(predictor, _with_nan(case.frames), load, see=see, pseudo=pseudo)
     tally.cases += 1
     if failures:
         tally.failed[case.case_id] = next(iter(failures.values()))

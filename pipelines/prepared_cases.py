@@ -20,6 +20,7 @@ from components.errors import StateError
 from components.scorecard.case_scores import case_content, scored_columns
 from components.volume.volume import Volume
 from pipelines.held_out import labelled_frames
+from pipelines.teacher_labels_of import TeacherLabelsOf
 from pipelines.workspace import Workspace
 
 _FEW_WORDS = (*TEXT_COLUMNS, "batch", "orientation")  # stored once per word, not once per row
@@ -37,22 +38,29 @@ class PreparedCase:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedCases:
-    """Those cases of ``table`` that ``chosen`` lets through; may be gone through several times."""
+    """Those cases of ``table`` that ``chosen`` lets through; may be gone through several times.
+
+    ``pseudo_sha256``: frame_id → the hash of its pseudo-label or ``None``; scorecards depend on that label too.
+    """
 
     table: pa.Table
     chosen: Callable[[Sequence[Mapping[str, Any]]], bool] = lambda frames: True
+    pseudo_sha256: Callable[[str], str | None] = lambda frame: None
 
     def __iter__(self) -> Iterator[PreparedCase]:
         for case, rows in groupby(_rows(self.table), key=itemgetter("case_id")):
-            frames = list(rows)
+            frames = [_with_label(row, self.pseudo_sha256(str(row["frame_id"]))) for row in rows]
             if self.chosen(frames):
                 yield PreparedCase(case_id=str(case), content=case_content(frames), frames=frames)
 
 
-def cases_of(frames: pd.DataFrame) -> PreparedCases:
+def cases_of(
+    frames: pd.DataFrame, pseudo_sha256: Callable[[str], str | None] = lambda frame: None
+) -> PreparedCases:
     """The cases of these rows of frames.parquet."""
     columns = scored_columns(list(frames.columns))
-    return PreparedCases(table=_in_order(pa.Table.from_pandas(frames[columns], preserve_index=False)))
+    table = _in_order(pa.Table.from_pandas(frames[columns], preserve_index=False))
+    return PreparedCases(table=table, pseudo_sha256=pseudo_sha256)
 
 
 def pool_cases(
@@ -79,7 +87,8 @@ def pool_cases(
     def chosen(frames: Sequence[Mapping[str, Any]]) -> bool:
         return (batch is None or batch in {row["batch"] for row in frames}) and in_pool(frames)
 
-    return PreparedCases(table=_in_order(table), chosen=chosen)
+    labels = TeacherLabelsOf.at(workspace, task)
+    return PreparedCases(table=_in_order(table), chosen=chosen, pseudo_sha256=labels.sha256)
 
 
 def prepared_volume(workspace: Workspace, task: Task) -> Callable[[str], Volume]:
@@ -88,6 +97,10 @@ def prepared_volume(workspace: Workspace, task: Task) -> Callable[[str], Volume]
 
     folder = workspace.prepared(task) / "frames"
     return lambda frame: load_volume(folder / f"{frame}.b2nd")
+
+
+def _with_label(row: dict[str, Any], sha256: str | None) -> dict[str, Any]:
+    return row if sha256 is None else {**row, "pseudo_sha256": sha256}
 
 
 def _in_pool(workspace: Workspace, task: Task) -> Callable[[Sequence[Mapping[str, Any]]], bool]:

@@ -19,6 +19,7 @@ from pipelines.lease import lease
 from pipelines.params import load_section
 from pipelines.prepared_cases import PreparedCase, PreparedCases, pool_cases, prepared_volume
 from pipelines.progress import bar, say, write_json
+from pipelines.teacher_labels_of import TeacherLabelsOf
 from pipelines.workspace import Workspace
 
 
@@ -63,7 +64,7 @@ def score(
             show = bar(f"score {task}")
             tally = keep_scores(
                 predictor, rest, prepared_volume(workspace, task), store.add, params,
-                seen=lambda done: show(done, found.frames),
+                pseudo=TeacherLabelsOf.at(workspace, task).load, seen=lambda done: show(done, found.frames),
             )  # fmt: skip
         store.compact()
         failures = store.index().failures

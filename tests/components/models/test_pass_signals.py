@@ -97,7 +97,11 @@ def test_what_was_not_run_is_not_counted() -> None:
 def test_a_single_member_has_no_mutual_information() -> None:
     slab = slab_of(members()[:1])
     none = Slab(
-        sums=slab.sums, weight=slab.weight, members=slab.members, entropy=torch.zeros((9, 0, 0)), embeddings={}
+        sums=slab.sums,
+        weight=slab.weight,
+        members=slab.members,
+        entropy=torch.zeros((9, 0, 0)),
+        embeddings={},
     )
     assert set(read(slab)) - set(read(none, several=False)) == {"mutual_information"}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -10,6 +11,7 @@ from components.cohort.task import Task
 from components.errors import InputError
 from components.models.prediction import CineAnswer, FramePrediction, LoadFrame, frame_by_frame
 from components.operations.scoring import score_cases
+from components.scorecard.predicted_quality import PredictedQuality, fit_quality
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 
@@ -144,3 +146,59 @@ def test_a_cine_is_one_call_and_gives_the_table_of_its_frames() -> None:
     assert predictor.calls == 2
     assert errors == ["b__phase-020"]
     pd.testing.assert_frame_equal(together, alone)
+
+
+class KnowingPredictor(ThresholdPredictor):
+    """Measures an entropy of its own and has learned from judged cases."""
+
+    def __init__(self, quality: PredictedQuality | None) -> None:
+        self.quality = quality
+
+    def predict(self, volume: Volume) -> FramePrediction:
+        columns = float((volume.voxels_hu[0, 0] > 0).sum())
+        answer = super().predict(volume)
+        return dataclasses.replace(answer, signals={"predictive_entropy": columns / 10}, sets={"x": "either"})
+
+
+def learned() -> PredictedQuality:
+    entropies = np.linspace(0.05, 0.6, 20)
+    fit = fit_quality(
+        [[{"predictive_entropy": float(value)}] for value in entropies],
+        (1.0 - entropies).tolist(),
+        [f"q{i}" for i in range(20)],
+    )
+    assert fit is not None
+    return fit
+
+
+def test_signals_sets_and_the_quality_of_the_whole_case_are_in_every_row() -> None:
+    fit = learned()
+    table = score_cases(KnowingPredictor(fit), cine(3), load)
+    assert list(table["predictive_entropy"]) == [0.1, 0.2, 0.3]
+    assert list(table["set_x"]) == ["either"] * 3
+    estimate = fit.estimate([{"predictive_entropy": 0.2}])
+    assert estimate is not None
+    assert table["predicted_quality"].to_numpy() == pytest.approx([estimate.value] * 3)
+    assert table["predicted_quality_low"].to_numpy() == pytest.approx([estimate.low] * 3)
+    assert table["predicted_quality_high"].to_numpy() == pytest.approx([estimate.high] * 3)
+
+
+def test_a_version_that_too_few_patients_have_judged_foretells_nothing() -> None:
+    assert "predicted_quality" not in score_cases(KnowingPredictor(None), cine(2), load)
+    assert "predicted_quality" not in score_cases(ThresholdPredictor(), cine(2), load)
+
+
+def test_the_teacher_is_compared_where_it_has_a_label() -> None:
+    """The student fills the first columns of 32 voxels each; the teacher one column, in the second frame only."""
+    labels = np.zeros(GRID.shape, dtype=np.uint8)
+    labels[:, :, :1] = 1
+
+    def pseudo(name: str) -> LabelMap | None:
+        label_map = LabelMap(labels=labels, geometry=GRID, names={1: "left_ventricle"})
+        return label_map if name.endswith("010") else None
+
+    table = score_cases(ThresholdPredictor(), cine(2), load, pseudo=pseudo)
+    assert table["student_teacher_dice"].isna().tolist() == [True, False]
+    assert table["student_teacher_dice"].iloc[1] == pytest.approx(2 * 32 / (64 + 32))
+    assert table["foreground_ml"].iloc[1] == pytest.approx(32 / 1000)
+    assert "student_teacher_dice" not in score_cases(ThresholdPredictor(), cine(2), load)

@@ -111,7 +111,10 @@ def test_a_case_without_a_signal_has_no_estimate_and_frames_are_averaged() -> No
     one = said(fit, [{"predictive_entropy": 0.2, "boundary_entropy": 0.5}])
     two = said(
         fit,
-        [{"predictive_entropy": 0.1, "boundary_entropy": 0.4}, {"predictive_entropy": 0.3, "boundary_entropy": 0.6}],
+        [
+            {"predictive_entropy": 0.1, "boundary_entropy": 0.4},
+            {"predictive_entropy": 0.3, "boundary_entropy": 0.6},
+        ],
     )
     assert two.value == pytest.approx(one.value)
 
