@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_killed_at_random_instants_the_history_loses_nothing(services: Services)
         last.communicate(timeout=30)
     runs = services.store.runs.runs("verify")
     assert {run.status for run in runs} <= {"done", "lost"}
-    for run, following in zip(runs, runs[1:], strict=False):
+    for run, following in pairwise(runs):
         if run.status == "lost" and run.attempt < 3:
             assert (following.cause, following.attempt) == ("retry", run.attempt + 1)
     assert runs[-1].status == "done"
