@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -53,7 +52,7 @@ class SchedulerParams:
     lease_seconds: float
     attempts: int
     back_off_minutes: float
-    jobs: Mapping[str, JobParams] = field(default_factory=dict)
+    jobs: dict[str, JobParams] = field(default_factory=dict)
     notify_done: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
