@@ -113,10 +113,10 @@ def _seed(seed: int, sizes: _Sizes, work: Path) -> tuple[SeedResult, dict[str, A
 def _plan(seed: int, sizes: _Sizes) -> SegmentationPlan:
     return SegmentationPlan(
         seed=seed,
-        batch_size=2,
+        batch_size=1,
         steps_per_epoch=STEPS_PER_EPOCH,
         epochs=sizes.steps // STEPS_PER_EPOCH,
-        learning_rate=0.02,
+        learning_rate=0.01,
     )
 
 
