@@ -6,6 +6,7 @@ clock only says when to look.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -17,6 +18,8 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from components.errors import ParameterError
+
+_log = logging.getLogger(__name__)
 
 
 class Cron:
@@ -50,7 +53,10 @@ class Cron:
 
 
 class Clock:
-    """Calls ``look`` at every moment of ``crons`` and every ``seconds``, one call at a time, in a thread of its own."""
+    """Calls ``look`` at every moment of ``crons`` and every ``seconds``, one call at a time, in a thread of its own.
+
+    A call that fails, because the database is away say, is logged in one line, and the next one comes all the same.
+    """
 
     def __init__(self, look: Callable[[], None], crons: Sequence[Cron], seconds: float) -> None:
         executor = {"type": "threadpool", "max_workers": 1}
@@ -59,7 +65,15 @@ class Clock:
             timezone=ZoneInfo("UTC"), job_defaults=defaults, executors={"default": executor}
         )
         for trigger in (IntervalTrigger(seconds=seconds), *(cron.trigger for cron in crons)):
-            self._scheduler.add_job(look, trigger)
+            self._scheduler.add_job(self._call, trigger, (look,))
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each look that takes long
+
+    @staticmethod
+    def _call(look: Callable[[], None]) -> None:
+        try:
+            look()
+        except Exception as error:  # whatever it is, the next look may do
+            _log.warning("could not look for work: %s", (str(error) or type(error).__name__).splitlines()[0])
 
     def start(self) -> None:
         self._scheduler.start()

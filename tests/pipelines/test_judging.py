@@ -152,7 +152,8 @@ def test_from_evaluate_to_rollback(tmp_path: Path, task: Task) -> None:
     promote(registry, ledger, name=NAME, override="and a second")
     assert rollback(registry, ledger, name=NAME, reason="test").champion.version == 1
     kinds: list[EntryKind] = [entry.kind for entry in ledger.entries()]
-    assert kinds == ["register", "gate", "promote", "gate", "register", "promote", "rollback"]
+    moves = ["promote", "settled", "gate", "register", "promote", "settled", "rollback", "settled"]
+    assert kinds == ["register", "gate", *moves]
 
 
 class KeepingRegistry(RegistryInMemory):

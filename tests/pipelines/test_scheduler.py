@@ -39,7 +39,7 @@ def services(
     for url in empty_database(request.param, tmp_path):
         monkeypatch.setenv("CTLOOP_DATABASE_URL", url)
         services = made_services(tmp_path / "w")
-        set_scheduler(services, poll_seconds=0.2, lease_seconds=3.0, back_off_minutes=0.0)
+        set_scheduler(services, poll_seconds=0.2, lease_seconds=10.0, back_off_minutes=0.0)
         yield services
         services.store.close()
 
@@ -73,10 +73,10 @@ def test_a_missed_run_is_made_up_for_by_the_daemon_and_the_history_shows_it(serv
     services.store.runs.schedule("verify", accounted=yesterday, seen=0)
     daemon = start(services, "scheduler")
     try:
-        wait_for(lambda: [status for _, status, _ in story(services)] == ["done"], seconds=60)
+        wait_for(lambda: [status for _, status, _ in story(services)] == ["done"])
     finally:
         daemon.send_signal(signal.SIGTERM)
-        _, said = daemon.communicate(timeout=30)
+        _, said = daemon.communicate(timeout=180)
     assert daemon.returncode == 0
     assert "verify is due (missed)" in said
     assert "ctloop: stopped; nothing at work" in said
@@ -96,7 +96,7 @@ def test_once_runs_the_verb_with_its_exit_code_and_tells_by_both_channels(
         monkeypatch.setenv("CTLOOP_SMTP_URL", f"smtp://127.0.0.1:{post.port}")
         monkeypatch.setenv("CTLOOP_MAIL_TO", "engineer@example.org")
         process = start(services, "scheduler", "--once", "verify")
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
     assert process.returncode == 3
     assert story(services) == [(1, "failed", 3)]
     assert b"verify failed (exit code 3)" in hook.posts[0][1]
@@ -119,10 +119,10 @@ def test_killed_at_random_instants_the_history_loses_nothing(services: Services)
         daemon.communicate()
     last = start(services, "scheduler")
     try:
-        wait_for(lambda: not unfinished(services), seconds=90)
+        wait_for(lambda: not unfinished(services))
     finally:
         last.send_signal(signal.SIGTERM)
-        last.communicate(timeout=30)
+        last.communicate(timeout=180)
     runs = services.store.runs.runs("verify")
     assert {run.status for run in runs} <= {"done", "lost"}
     for run, following in pairwise(runs):

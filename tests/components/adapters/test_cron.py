@@ -70,6 +70,25 @@ def test_the_clock_calls_one_at_a_time_and_ends_with_the_last_call() -> None:
 
     clock = Clock(look, [Cron("* * * * *", "UTC")], 0.02)
     clock.start()
-    assert called.wait(10)
+    assert called.wait(60)
     clock.stop()
     assert (inside, most) == (0, 1)
+
+
+def test_a_look_that_fails_is_logged_and_the_next_one_comes(caplog: pytest.LogCaptureFixture) -> None:
+    again, calls = threading.Event(), 0
+
+    def look() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise OSError("the database is away\nmore words")
+        again.set()
+
+    clock = Clock(look, [], 0.02)
+    clock.start()
+    assert again.wait(60)
+    clock.stop()
+    assert [record.getMessage() for record in caplog.records] == [
+        "could not look for work: the database is away"
+    ]

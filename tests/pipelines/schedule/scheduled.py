@@ -48,7 +48,7 @@ def made_services(folder: Path) -> Services:
 
 def quick(**changes: object) -> SchedulerParams:
     values: dict[str, object] = {
-        "time_zone": "UTC", "poll_seconds": 0.1, "lease_seconds": 1.0, "attempts": 3, "back_off_minutes": 0.0,
+        "time_zone": "UTC", "poll_seconds": 0.1, "lease_seconds": 4.0, "attempts": 3, "back_off_minutes": 0.0,
         "jobs": {
             "verify": JobParams(cron="30 * * * *", timeout_minutes=1.0),
             "retrain": JobParams(cron=None, answers=2, on_drift=True, timeout_minutes=1.0),

@@ -115,7 +115,7 @@ def test_what_takes_too_long_is_stopped_with_its_children(services: Services, tm
     jobs = {"verify": JobParams(cron=None, timeout_minutes=1.5 / 60)}
     started = time.monotonic()
     assert supervisor(services, text, told, jobs=jobs, notify_done=(), attempts=1).run(VERIFY) == 1
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
     assert story(services) == [(1, "timed out", None)]
     assert told.subjects == ["verify timed out"]
     assert not alive(int(mark.read_text()))
@@ -188,7 +188,7 @@ def start_killable(services: Services, mark: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen((sys.executable, "-c", text, str(services.workspace.root), str(mark)), env=env)
 
 
-def wait_for(condition: object, seconds: float = 30) -> None:
+def wait_for(condition: object, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "it did not happen"
