@@ -93,8 +93,7 @@ def _geometry(
 
 def _turned_over(canvas: Canvas) -> Canvas:
     """Left and right changed."""
-    hu, labels = (np.ascontiguousarray(array[:, :, ::-1]) for array in (canvas.hu, canvas.labels))
-    return Canvas(grid=canvas.grid, hu=hu, labels=labels)
+    return Canvas(grid=canvas.grid, hu=canvas.hu[:, :, ::-1].copy(), labels=canvas.labels[:, :, ::-1].copy())
 
 
 def _frame(canvas: Canvas, phase: float, scanner: Scanner, rng: np.random.Generator) -> CardiacFrame:

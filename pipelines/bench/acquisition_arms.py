@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from components.acquisition.choice import Strategy
 from components.acquisition.clasp_pe import clasp_pe
 from components.acquisition.core_set import core_set
 from components.acquisition.entropy import entropy
@@ -31,7 +32,7 @@ def arm_of(name: str, frames: pd.DataFrame, params: AcquisitionParams, task: Tas
     if name == "random":
         random = foreground_random if task == "segmentation" else prevalence_random
         return Asking(strategy=random, looks=task == "classification")
-    strategies = {
+    strategies: dict[str, Strategy] = {
         "ours": FailureCoverage(params=params.failure_coverage),
         "entropy": entropy,
         "ClaSP PE": clasp_pe,

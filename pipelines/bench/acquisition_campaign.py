@@ -146,8 +146,10 @@ def run_campaign(
 ) -> Campaign:
     """Ask in ``batches``; after each the model starts anew from the same start with all labels so far."""
     row_of = {str(name): row for row, name in enumerate(learner.frames["frame_id"])}
-    model, asked, usable = learner.start(), list[int](), list[int]()
+    asked: list[int] = []
+    usable: list[int] = []
     answers: list[pd.DataFrame] = []
+    model = learner.start()
     spent, judged = [0.0], [learner.judge(model)]
     for size in batches:
         cards = learner.cards(model if arm.looks else None)

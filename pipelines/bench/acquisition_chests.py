@@ -39,6 +39,7 @@ from pipelines.bench.acquisition_curves import Metric
 from pipelines.bench.acquisition_pool import BROKEN, Pool
 
 Floats = npt.NDArray[np.float64]
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
 PLAN = ClassificationPlan(
     shape=SHAPE, widths=(8, 16, 32, 64), max_pool=False, embedding=64, heads=4, window=4, hidden=64,
@@ -131,7 +132,7 @@ class Chests:
             **_columns(OUTPUT, probability),
             **_columns(CLASS_SCORE, bits * np.log(2.0) * probability),
         }
-        seen = pd.DataFrame(embedding).rename(columns=lambda i: f"{EMBEDDING}{i:03d}")
+        seen = pd.DataFrame(embedding, columns=[f"{EMBEDDING}{i:03d}" for i in range(embedding.shape[1])])
         return pd.concat([self._identity.assign(**measured), self._images, seen], axis=1)
 
     @cached_property
@@ -193,14 +194,13 @@ def trained(
     return module.network.eval()
 
 
-def _batches(
-    groups: Sequence[Sequence[LabeledScan]], seed: int, steps: int
-) -> Iterator[tuple[torch.Tensor, ...]]:
+def _batches(groups: Sequence[Sequence[LabeledScan]], seed: int, steps: int) -> Iterator[Batch]:
     plan = dataclasses.replace(PLAN, seed=seed)
     sets, each = [ScanDataset(group, plan) for group in groups], plan.batch_size // len(groups)
     for step in range(steps):
         items = [data[step * each + i] for data in sets for i in range(each)]
-        yield tuple(torch.stack(parts) for parts in zip(*items, strict=True))
+        image, valid, findings, weight = (torch.stack(parts) for parts in zip(*items, strict=True))
+        yield image, valid, findings, weight
 
 
 @torch.inference_mode()

@@ -46,7 +46,7 @@ class Arena:
     def curve(self, arm: str, metric: str, weights_bn: Floats) -> Floats:
         """``(b, s)`` mean over the arm's draws."""
         of = self.metrics[metric]
-        return np.mean([of(one.judged, weights_bn) for one in self.campaigns[arm]], axis=0)
+        return np.asarray(np.mean([of(one.judged, weights_bn) for one in self.campaigns[arm]], axis=0))
 
     def aubc(self, arm: str, metric: str, weights_bn: Floats, *, by: str = "labels") -> Floats:
         """``(b,)`` mean over the arm's draws; ``by`` labels, or minutes up to where the cheapest campaign ends."""
@@ -55,7 +55,7 @@ class Arena:
             area_under(getattr(one, by), self.metrics[metric](one.judged, weights_bn), end)
             for one in self.campaigns[arm]
         ]
-        return np.mean(areas, axis=0)
+        return np.asarray(np.mean(areas, axis=0))
 
 
 def area_under(budget_s: Floats, scores_bs: Floats, end: float) -> Floats:

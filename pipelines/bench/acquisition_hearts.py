@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +105,7 @@ class Hearts:
         error = 1.0 - np.nan_to_num(mean_dice(segment(model, self.pool.voxels[list(rows)]), truth), nan=1.0)
         surface = ((truth > 0).sum(axis=(1, 2, 3)) * _ML / 500.0) ** (2 / 3)
         minutes = 2.0 + surface * (6.0 + 24.0 * error)
-        sound = (~is_broken(self.frames.iloc[list(rows)])).tolist()
+        sound = (self.frames["kind"].iloc[list(rows)] != BROKEN).tolist()
         return minutes * generator.lognormal(0.0, 0.15, len(minutes)), sound
 
     def cards(self, model: UNet | None) -> pd.DataFrame:
@@ -117,8 +118,8 @@ class Hearts:
     @cached_property
     def _pseudo_cards(self) -> pd.DataFrame:
         shown = _volumes_ml(self.pseudo)
-        noted = {"uncertainty": np.zeros(len(shown)), "foreground_ml": shown.sum(axis=1)}
-        return pd.concat([self._identity.assign(**noted), shown.add_prefix(OUTPUT)], axis=1)
+        known = self._identity.assign(uncertainty=0.0, foreground_ml=shown.sum(axis=1))
+        return pd.concat([known, shown.add_prefix(OUTPUT)], axis=1)
 
     @cached_property
     def _images(self) -> pd.DataFrame:
@@ -129,7 +130,7 @@ class Hearts:
         said = say(model, self.pool.voxels)
         classes = len(HEART_STRUCTURES) + 1
         unsure = [1.0 - mean_pairwise_dice(members, classes) for members in said.members]
-        measured = {
+        measured: dict[str, Any] = {
             "uncertainty": unsure,
             "pairwise_dice_disagreement": unsure,
             "student_teacher_dice": np.nan_to_num(mean_dice(said.labels, self.pseudo), nan=1.0),
@@ -137,14 +138,10 @@ class Hearts:
             "foreground_ml": self._pseudo_cards["foreground_ml"].to_numpy(),
             **{f"{CLASS_SCORE}{name}": said.class_scores[:, value] for value, name in HEART_LABELS.items()},
         }
-        seen = pd.DataFrame(said.embedding.astype(np.float64)).rename(columns=lambda i: f"{EMBEDDING}{i:03d}")
+        names = [f"{EMBEDDING}{i:03d}" for i in range(said.embedding.shape[1])]
+        seen = pd.DataFrame(said.embedding.astype(np.float64), columns=names)
         shown = _volumes_ml(said.labels).add_prefix(OUTPUT)
         return pd.concat([self._identity.assign(**measured), shown, self._images, seen], axis=1)
-
-
-def is_broken(frames: pd.DataFrame) -> pd.Series[bool]:
-    """Of frames of a pool."""
-    return frames["kind"] == BROKEN
 
 
 def _volumes_ml(labels_nzyx: npt.NDArray[np.uint8]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +88,8 @@ class Pool:
         with part.open("wb") as file:
             columns = {f"frame.{name}": self.frames[name].to_numpy() for name in self.frames}
             texts = {name: col.astype(str) if col.dtype == object else col for name, col in columns.items()}
-            np.savez_compressed(file, voxels=self.voxels, labels=self.labels, **texts)
+            arrays: dict[str, Any] = {"voxels": self.voxels, "labels": self.labels, **texts}
+            np.savez_compressed(file, **arrays)
         os.replace(part, path)
 
     @staticmethod

@@ -27,11 +27,11 @@ Labels = npt.NDArray[np.uint8]
 _AT_ONCE = 8  # frames per pass
 
 PLAN = SegmentationPlan(
-    patch=(24,) * 3, widths=(8, 16, 32), heads=3, batch_size=2, foreground_share=0.5, expert_share=0.7,
-    learning_rate=0.02, fine_tune_rate=0.015, recipe=Recipe(deep_supervision=False, ema=0.0),
+    patch=(SIDE,) * 3, widths=(8, 16, 32), heads=3, batch_size=2, foreground_share=0.0, expert_share=0.7,
+    learning_rate=0.02, fine_tune_rate=0.02, recipe=Recipe(deep_supervision=False, ema=0.0),
     augmentation=Augmentation(scale=0.06, rotation_degrees=6.0, contrast=0.1, brightness=0.05, noise=0.03, blur=0.0),
 )  # fmt: skip
-TEACHER_STEPS, START_STEPS, TUNE_STEPS = 300, 400, 200
+TEACHER_STEPS, START_STEPS, TUNE_STEPS = 300, 500, 120
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -41,8 +41,10 @@ def test_pools_hold_more_patients_than_a_campaign_asks_about(task: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny pool with its start."""
-    for name in ("TEACHER_STEPS", "START_STEPS", "TUNE_STEPS"):
-        monkeypatch.setattr(acquisition_hearts, name, 2)
+    for name, steps in {"TEACHER_STEPS": 15, "START_STEPS": 2, "TUNE_STEPS": 2}.items():
+        monkeypatch.setattr(
+            acquisition_hearts, name, steps
+        )  # a teacher that finds hearts, the rest barely begun
     for name in ("main", "test", "taught"):
         draw_pool(Composition(**{**vars(TINY), "name": name}), 1, workers=1).save(pool_file(tmp_path, name))
     acquisition._prepare(1, "segmentation", tmp_path, "main")

@@ -71,7 +71,7 @@ def test_training_goes_the_same_way_twice_and_leaves_its_start_alone() -> None:
 
 def test_training_on_a_heart_finds_it() -> None:
     row = int(np.flatnonzero(pool().labels.any(axis=(1, 2, 3)))[0])
-    learned = trained(new_network(0), labelled(pool(), [row], "expert"), PLAN, steps=60, rate=0.02)
+    learned = trained(new_network(0), labelled(pool(), [row], "expert"), PLAN, steps=40, rate=0.02)
     truth = pool().labels[row][None]
     # against one label for all that is not background: structures are told apart
     lump = np.where(truth > 0, 5, 0).astype(np.uint8)
@@ -87,8 +87,10 @@ def test_a_broken_scan_has_nothing_to_learn_from() -> None:
 
 @pytest.fixture
 def hearts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hearts:
-    for name in ("TEACHER_STEPS", "START_STEPS", "TUNE_STEPS"):
-        monkeypatch.setattr(acquisition_hearts, name, 2)
+    for name, steps in {"TEACHER_STEPS": 15, "START_STEPS": 2, "TUNE_STEPS": 2}.items():
+        monkeypatch.setattr(
+            acquisition_hearts, name, steps
+        )  # a teacher that finds hearts, the rest barely begun
     Hearts.prepare(pool(), pool(), 7, tmp_path)
     return Hearts.load(pool(), pool(), 7, tmp_path)
 
