@@ -17,6 +17,7 @@ from components.models.package import write_model
 from components.models.unet import UNet
 from components.models.unet_config import UNetConfig
 from components.registry.package import assemble_package
+from pipelines.composition import Services
 from pipelines.pseudo_label import pseudo_label
 from pipelines.resolve_teacher import resolve_teacher
 from pipelines.workspace import Workspace
@@ -163,3 +164,19 @@ def test_a_program_is_pinned_by_its_version(workspace: Workspace, capsys: pytest
 def test_other_teachers_are_left_alone(workspace: Workspace) -> None:
     workspace.params.write_text("pseudo_label: {teacher: none}\n")
     assert not resolve_teacher(workspace)
+
+
+def test_a_version_that_was_rolled_back_teaches_no_more(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CTLOOP_DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
+    ledger = Services(workspace).store
+    before = {"version": 2, "package_hash": "h", "from": 1, "reason": "artefacts"}
+    ledger.append("rollback", f"{NAME}/2", before)
+    with pytest.raises(StateError, match="rolled back: artefacts"):
+        resolve_teacher(workspace)
+    ledger.append(
+        "promote", f"{NAME}/1", {"version": 1, "package_hash": "h", "previous": 2, "reason": "again"}
+    )
+    assert resolve_teacher(workspace)
+    ledger.close()

@@ -126,8 +126,8 @@ def test_killed_at_random_instants_the_history_loses_nothing(services: Services)
     runs = services.store.runs.runs("verify")
     assert {run.status for run in runs} <= {"done", "lost"}
     for run, following in pairwise(runs):
-        if run.status == "lost" and run.attempt < 3:
-            assert (following.cause, following.attempt) == ("retry", run.attempt + 1)
+        if run.status == "lost" and run.attempt < 3:  # one that waited already takes the retry's place
+            assert (following.cause, following.attempt) in (("retry", run.attempt + 1), ("by hand", 1))
     assert runs[-1].status == "done"
     assert verify(services).holds
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 
 from components.operations.promote import promote
 from components.operations.roll_back import roll_back
 from pipelines import turn
 from pipelines.composition import MODEL_NAMES, Services
-from pipelines.turn import judge_and_promote
+from pipelines.turn import judge_and_promote, unseen_batches
 from pipelines.workspace import Workspace
 from tests.components.registry.fakes import LedgerInMemory, RegistryInMemory
 
@@ -55,3 +57,21 @@ def test_a_version_that_was_replaced_is_not_in_use(tmp_path: Path, monkeypatch: 
     made = TrainedAgain(monkeypatch, tmp_path)
     made.trained = 1
     assert made.said() == "version 1 was replaced, version 2 is in use"
+
+
+def test_batches_are_seen_by_each_model_in_use_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = TrainedAgain(monkeypatch, tmp_path)
+    workspace = made.services.workspace
+    assert unseen_batches(made.services, "classification") == []
+    batches = [{"name": name, "digest": "d", "files": 1} for name in ("first", "second", "third", "ahead")]
+    tree = {"pseudonym_key": "", "segmentation": batches, "classification": []}
+    workspace.batches.parent.mkdir()
+    workspace.batches.write_text(yaml.safe_dump(tree))
+    workspace.prepared("segmentation").mkdir(parents=True)
+    prepared = pd.DataFrame({"batch": ["first", "second", "third"]})
+    prepared.to_parquet(workspace.prepared("segmentation") / "frames.parquet")
+    assert unseen_batches(made.services, "segmentation") == ["second", "third"]
+    made.ledger.append("drift", f"{NAME}/2", {"batch": "second", "alarmed": False})
+    assert unseen_batches(made.services, "segmentation") == ["third"]
+    roll_back(made.registry, made.ledger, name=NAME, reason="artefacts")
+    assert unseen_batches(made.services, "segmentation") == ["second", "third"]
