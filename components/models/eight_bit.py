@@ -2,6 +2,9 @@
 
 Inputs of convolutions are rounded to 256 steps between the least and the greatest value seen on a few scans, weights
 to 255 steps per output channel. OpenVINO turns the FakeQuantize operations that say so into integer arithmetic.
+
+A processor without VNNI adds two products in 16 bits, and 2 · 255 · 127 does not fit: sums saturate without a word.
+There the weights take the middle half of their steps, one bit less, so that 2 · 255 · 63 fits.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from components.models.openvino_core import core, openvino, settings
 
@@ -19,17 +23,23 @@ Range = tuple[float, float]
 _STEPS = 256
 
 
-def to_eight_bits(model: Any, images: Iterable[Images], *, threads: int) -> None:
+def weight_bits() -> int:
+    """That this machine's 8-bit sums can take: 8 with VNNI, else 7."""
+    return 8 if torch.cpu._is_vnni_supported() else 7
+
+
+def to_eight_bits(model: Any, images: Iterable[Images], *, threads: int, bits: int) -> None:
     """Change ``model`` in place.
 
     Args:
         model: ``openvino.Model`` with one input.
+        bits: of the weights: 8, or 7 for machines without VNNI.
         images: what the network will see, in arrays of the input's shape; the more, the better the ranges.
         threads: for running it on them.
     """
     for convolution, span in zip(_convolutions(model), _spans(model, images, threads), strict=True):
         _round_input(convolution, span)
-        _round_weights(convolution)
+        _round_weights(convolution, bits)
 
 
 def _convolutions(model: Any) -> list[Any]:
@@ -62,10 +72,13 @@ def _round_input(convolution: Any, span: Range) -> None:
     _replace(convolution, 0, ends, _STEPS)
 
 
-def _round_weights(convolution: Any) -> None:
+def _round_weights(convolution: Any, bits: int) -> None:
     weights = convolution.input_value(1).get_node().get_data()
     largest = np.abs(weights).reshape(len(weights), -1).max(axis=1).astype(np.float32)
-    largest = np.maximum(largest, np.float32(1e-12)).reshape(-1, 1, 1, 1)
+    unused = np.float32(
+        (_STEPS // 2 - 1) / (2 ** (bits - 1) - 1)
+    )  # steps that there are over steps to be used
+    largest = np.maximum(largest, np.float32(1e-12)).reshape(-1, 1, 1, 1) * unused
     _replace(convolution, 1, [-largest, largest] * 2, _STEPS - 1)
 
 

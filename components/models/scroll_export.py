@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from components.errors import StateError
 from components.models.ct_scroll import CTScroll
 from components.models.description import ModelDescription
-from components.models.eight_bit import to_eight_bits
+from components.models.eight_bit import to_eight_bits, weight_bits
 from components.models.openvino_core import Number, core, openvino, settings
 from components.models.scroll_engine import AT_ONCE, OpenVinoBackbone, traced_backbone
 
@@ -88,7 +88,7 @@ def convert(
     z, y, x = shape
     backbone = traced_backbone(network, (y, x))
     if number == "int8":
-        to_eight_bits(backbone, _batches(network, scans), threads=torch.get_num_threads())
+        to_eight_bits(backbone, _batches(network, scans), threads=torch.get_num_threads(), bits=weight_bits())
     tokens, features = z // network.config.slices_per_token, network.config.widths[-1]
     example = (torch.rand(1, tokens, features), torch.ones(1, tokens, dtype=torch.bool))
     inputs = example[: 1 + network.config.mask_padding]
@@ -131,6 +131,7 @@ def write_export(
     facts = {
         "package_hash": package_hash,
         "number": exported.number,
+        **({"weight_bits": weight_bits()} if exported.number == "int8" else {}),
         "triplets_at_once": AT_ONCE,
         "findings": list(description.label_names),
         "input": vars(description.input) | {"temporal": None},
@@ -140,8 +141,17 @@ def write_export(
 
 
 def read_export(folder: Path, network: CTScroll) -> ExportedScroll:
-    """What ``write_export`` wrote, for the same network."""
+    """What ``write_export`` wrote, for the same network.
+
+    ``StateError`` where the weights have more bits than this machine's sums can take: it would answer wrongly.
+    """
     facts = json.loads((folder / FACTS).read_text())
+    if (bits := facts.get("weight_bits", 0)) > weight_bits():
+        raise StateError(
+            expected=f"weights of {weight_bits()} bits, on a processor without VNNI",
+            got=f"{bits} bits, for one that has it",
+            hint="`ctloop export` on this machine, or --number bfloat16",
+        )
     backbone, head = (core().read_model(folder / name) for name in (BACKBONE, HEAD))
     return ExportedScroll(backbone=backbone, head=head, number=facts["number"], network=network)
 

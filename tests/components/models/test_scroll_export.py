@@ -66,10 +66,33 @@ def test_eight_bits_are_eight_bits(network: CTScroll) -> None:
     """Counted in the model: an input and the weights of each convolution pass through 256 steps."""
     model = traced_backbone(network, SHAPE[1:])
     count = sum(node.get_type_name() == "Convolution" for node in model.get_ordered_ops())
-    to_eight_bits(model, [np.zeros((4, 3, 64, 64), np.float32)], threads=1)
+    to_eight_bits(model, [np.zeros((4, 3, 64, 64), np.float32)], threads=1, bits=8)
     rounding = [node for node in model.get_ordered_ops() if node.get_type_name() == "FakeQuantize"]
     assert len(rounding) == 2 * count
     assert {node.get_attributes()["levels"] for node in rounding} == {255, 256}
+
+
+def test_seven_bits_fit_where_pairs_of_products_are_added_in_16(network: CTScroll) -> None:
+    """The largest weight of each channel takes 63 of 127 steps: 2 · 255 · 63 < 2¹⁵ ≤ 2 · 255 · 127."""
+    model = traced_backbone(network, SHAPE[1:])
+    to_eight_bits(model, [np.zeros((4, 3, 64, 64), np.float32)], threads=1, bits=7)
+    for convolution in (n for n in model.get_ordered_ops() if n.get_type_name() == "Convolution"):
+        rounding = convolution.input_value(1).get_node()
+        weights, low, high = (rounding.input_value(k).get_node().get_data() for k in range(3))
+        step = (high - low) / (rounding.get_attributes()["levels"] - 1)
+        steps = np.abs(np.round(weights / step)).reshape(len(weights), -1).max(axis=1)
+        assert np.all(steps == 63)
+
+
+def test_an_export_for_another_processor_is_refused(
+    network: CTScroll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_vnni_supported", lambda: True)
+    exported = convert(network, SHAPE, "int8", [scan(1)])
+    write_export(tmp_path, exported, DESCRIPTION, Parity(scans=4, largest=0.01, mean=0.001), "f" * 64)
+    monkeypatch.setattr("torch.cpu._is_vnni_supported", lambda: False)
+    with pytest.raises(StateError, match=r"weights of 7 bits.* got 8 bits"):
+        read_export(tmp_path, network)
 
 
 def test_padding_is_left_out_of_an_export_too(network: CTScroll) -> None:
