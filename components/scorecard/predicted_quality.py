@@ -81,7 +81,12 @@ class PredictedQuality:
         low = _weighted_order(by_fold - self.residual, self.share, tail)
         high = -_weighted_order(-by_fold - self.residual, self.share, tail)
         value = min(max(float(self.weights @ x), low), high)
-        return QualityEstimate(value=_sigmoid(value), low=_sigmoid(low), high=_sigmoid(high))
+        edge = float(_logit(np.array(0.0))) + 1e-6  # what lies beyond was not told apart
+        return QualityEstimate(
+            value=_sigmoid(value),
+            low=0.0 if low <= edge else _sigmoid(low),
+            high=1.0 if high >= -edge else _sigmoid(high),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Equal fits give equal text."""

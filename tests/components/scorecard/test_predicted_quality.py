@@ -131,7 +131,16 @@ def test_estimates_and_intervals_are_shares_in_order() -> None:
     fit = learned(5, 30, noise=2.0)
     for case in cohort(np.random.default_rng(6), 50)[0]:
         estimate = said(fit, case)
-        assert 0.0 < estimate.low <= estimate.value <= estimate.high < 1.0
+        assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
+
+
+@pytest.mark.parametrize("quality", [0.0, 1.0])
+def test_an_interval_that_reaches_the_edge_holds_the_edge(quality: float) -> None:
+    cases, _, patients = cohort(np.random.default_rng(0), 12)
+    fit = fit_quality(cases, [quality] * 12, patients)
+    assert fit is not None
+    estimate = said(fit, cases[0])
+    assert estimate.low <= quality <= estimate.high
 
 
 def test_it_is_kept_as_plain_json() -> None:
