@@ -113,7 +113,7 @@ class Oracle:
         left = [str(name) for name in order if self.kinds[name] != self.useless]
         common = self.kinds.value_counts()
         counts = self.kinds[labelled["patient_id"].unique()].value_counts().to_dict()
-        asked = []
+        asked: list[str] = []
         while left and len(asked) < (budget.cases or 0):
             patient = min(left, key=lambda name: (counts.get(self.kinds[name], 0), -common[self.kinds[name]]))
             left.remove(patient)
