@@ -8,8 +8,9 @@ hearts are the rule.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -117,12 +118,18 @@ Drawn = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]
 Draw = Callable[[Patient], Drawn]
 
 
-def draw_pool(composition: Composition, seed: int, *, draw: Draw | None = None, workers: int = 2) -> Pool:
+def draw_pool(composition: Composition, seed: int, *, draw: Draw | None = None, workers: int = 1) -> Pool:
     """The patients of ``seed``, by ``draw`` (hearts); those of another composition are others."""
-    patients = patients_of(composition, seed)
-    show, drawn = bar(f"drawing the {composition.name} patients"), []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
-        for done, frames in enumerate(processes.map(draw or draw_heart, patients, chunksize=4), start=1):
+    patients, one = patients_of(composition, seed), draw or draw_heart
+    show = bar(f"drawing the {composition.name} patients")
+    with ExitStack() as stack:
+        if workers == 1:
+            found: Iterable[Drawn] = map(one, patients)
+        else:
+            processes = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+            found = processes.map(one, patients, chunksize=4)
+        drawn = []
+        for done, frames in enumerate(found, start=1):
             drawn.append(frames)
             show(done, len(patients))
     return Pool(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(
             acquisition_hearts, name, steps
         )  # a teacher that finds hearts, the rest barely begun
-    for name in ("main", "test", "taught"):
-        draw_pool(Composition(**{**vars(TINY), "name": name}), 1, workers=1).save(pool_file(tmp_path, name))
+    for name, broken in {"main": 1, "test": 0, "taught": 0}.items():
+        draw_pool(dataclasses.replace(TINY, name=name, broken=broken), 1).save(pool_file(tmp_path, name))
     acquisition._prepare(1, "segmentation", tmp_path, "main")
     acquisition_run.learner_of.cache_clear()
     return tmp_path
@@ -74,8 +75,8 @@ def test_every_arm_runs_its_campaign_and_it_is_kept(folder: Path) -> None:
     assert load(jobs[0].result).asked == before.asked
 
 
-def test_prevalence_counts_patients_and_no_broken_ones(folder: Path) -> None:
-    pool = Pool.load(pool_file(folder, "main"))
+def test_prevalence_counts_patients_and_no_broken_ones() -> None:
+    pool = draw_pool(TINY, 1)
     dice = np.where(pool.frames["kind"] == "usual", 1.0, 0.0)[None]
     weights = np.ones((1, len(pool.frames)))
     found = heart_metrics(pool, pool)["prevalence"]
@@ -83,7 +84,7 @@ def test_prevalence_counts_patients_and_no_broken_ones(folder: Path) -> None:
 
 
 def test_chest_metrics_weigh_findings_by_patients() -> None:
-    frames = draw_pool(TINY, 1, workers=1).frames.iloc[:4].reset_index(drop=True)
+    frames = draw_pool(TINY, 1).frames.iloc[:4].reset_index(drop=True)
     frames["patient_id"], frames["kind"] = ["a", "a", "b", "c"], "usual"
     findings = np.zeros((4, 8), np.uint8)
     findings[:3, 0] = 1  # two of three patients

@@ -27,7 +27,7 @@ TINY = Composition(
 
 @cache
 def pool() -> Pool:
-    return draw_pool(TINY, 3, draw=draw_chest, workers=1)
+    return draw_pool(TINY, 3, draw=draw_chest)
 
 
 def test_the_main_pool_is_as_pools_are() -> None:

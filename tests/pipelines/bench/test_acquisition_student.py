@@ -26,7 +26,7 @@ TINY = Composition(name="tiny", usual=3, rare=(1,), broken=1, frames=((1, 0.5), 
 
 @cache
 def pool() -> Pool:
-    return draw_pool(TINY, 7, workers=1)
+    return draw_pool(TINY, 7)
 
 
 def weights(network: UNet) -> list[torch.Tensor]:
