@@ -75,7 +75,7 @@ def bench(request: BenchRequest) -> BenchResult:
 
 
 def _seed(seed: int, sizes: _Sizes, work: Path) -> tuple[SeedResult, dict[str, Any]]:
-    from pipelines.bench.uncertainty_cost import cost_in_plain_passes
+    from pipelines.bench.uncertainty_cost import cost_in_plain_passes, cost_of_a_large_pass
     from pipelines.bench.uncertainty_methods import Networks, listen
     from pipelines.bench.uncertainty_real import real_scans
 
@@ -102,7 +102,12 @@ def _seed(seed: int, sizes: _Sizes, work: Path) -> tuple[SeedResult, dict[str, A
     result = SeedResult(
         methods=methods_of(ours, predicted, references),
         estimates=estimates,
-        cost=cost_in_plain_passes(predictor, single, [patient.frames[0].volume for patient in test[:5]]),
+        cost={
+            **cost_of_a_large_pass(),
+            "small_network": cost_in_plain_passes(
+                predictor, single, [patient.frames[0].volume for patient in test[:5]]
+            ),
+        },
         shifts=[patient.shift for patient in test],
         calibration_patients=learned.patients,
         signals=dict(zip(learned.signals, learned.weights.tolist(), strict=False)),
@@ -113,7 +118,9 @@ def _seed(seed: int, sizes: _Sizes, work: Path) -> tuple[SeedResult, dict[str, A
 def _plan(seed: int, sizes: _Sizes) -> SegmentationPlan:
     return SegmentationPlan(
         seed=seed,
-        batch_size=1,
+        patch=(SIDE, SIDE, SIDE),
+        widths=(16, 32, 64),
+        batch_size=2,
         steps_per_epoch=STEPS_PER_EPOCH,
         epochs=sizes.steps // STEPS_PER_EPOCH,
         learning_rate=0.01,

@@ -13,8 +13,8 @@ from components.phantom.body import Species
 from components.phantom.cardiac import CardiacFrame, cardiac_case
 from components.phantom.scanner import SCANNERS, Scanner
 
-SIDE, SPACING_MM = 48, 4.0
-PHASES = (0.0, 35.0, 70.0)
+SIDE, SPACING_MM = 32, 6.0
+PHASES = (0.0, 35.0)
 SHIFTS = ("noise", "kernel", "contrast timing", "anatomy", "motion artefact")
 TRAINED_ON = ("reference", "reference-b")
 _NAME = list(b"ctloop bench uncertainty")
