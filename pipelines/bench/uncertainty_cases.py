@@ -41,7 +41,7 @@ def training_patients(seed: int, count: int) -> list[Patient]:
 def shifted_patients(seed: int, side: str, per_shift: int) -> list[Patient]:
     """``per_shift`` patients of each shift, its severity drawn anew for each; another ``side`` has other patients."""
     seeds = _seeds(seed, side, per_shift * len(SHIFTS))
-    severities = np.random.default_rng([*_NAME, seed, len(side), 1]).uniform(0, 1, len(seeds))
+    severities = np.random.default_rng([*_NAME, seed, *side.encode(), 1]).uniform(0, 1, len(seeds))
     made = []
     for i, (own, severity) in enumerate(zip(seeds, severities, strict=True)):
         shift = SHIFTS[i % len(SHIFTS)]
@@ -104,7 +104,7 @@ def labelled(patients: Sequence[Patient]) -> list[LabeledFrame]:
 
 
 def _seeds(seed: int, side: str, count: int) -> list[int]:
-    drawn = np.random.SeedSequence([*_NAME, seed, len(side)]).generate_state(count, dtype=np.uint32)
+    drawn = np.random.SeedSequence([*_NAME, seed, *side.encode()]).generate_state(count, dtype=np.uint32)
     return [int(own) for own in drawn]
 
 

@@ -100,6 +100,8 @@ def test_patients_are_of_every_shift_and_of_one_side_only() -> None:
     assert [patient.shift for patient in test] == list(SHIFTS)
     scans = [frame.volume.voxels_hu.tobytes() for p in (*train, *test, *known) for frame in p.frames]
     assert len(set(scans)) == 12 * len(PHASES)
+    hearts = [frame.labels.labels.tobytes() for p in (*train, *test, *known) for frame in p.frames]
+    assert len(set(hearts)) == len(hearts)  # a shifted scan of a training heart would be no other patient
     table = frame_table(test)
     assert table["frame_id"].is_unique
     assert table.groupby("case_id")["phase_percent"].agg(list).tolist() == [list(PHASES)] * 5
