@@ -120,7 +120,7 @@ def _plan(seed: int, sizes: _Sizes) -> SegmentationPlan:
         seed=seed,
         patch=(SIDE, SIDE, SIDE),
         widths=(16, 32, 64),
-        batch_size=2,
+        batch_size=1,
         steps_per_epoch=STEPS_PER_EPOCH,
         epochs=sizes.steps // STEPS_PER_EPOCH,
         learning_rate=0.01,
