@@ -46,7 +46,9 @@ class Judged:
     parameters: int
 
 
-def compare(workspace: Workspace, variants: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
+def compare(
+    workspace: Workspace, variants: Sequence[str], seeds: Sequence[int], *, epochs: int | None = None
+) -> dict[str, Any]:
     """Train every variant with every seed and judge them; the table, which lies in the report folder too.
 
     One MLflow parent run holds the table, a nested run each variant and seed. What is finished is kept until the
@@ -55,6 +57,7 @@ def compare(workspace: Workspace, variants: Sequence[str], seeds: Sequence[int])
     Args:
         variants: see ``compared_variants.variant``.
         seeds: of initialisation, order and augmentation.
+        epochs: of every variant; those of the workspace's plan unless given.
 
     Raises ``ParameterError`` for an unknown variant, ``StateError`` with too few patients.
     """
@@ -64,7 +67,8 @@ def compare(workspace: Workspace, variants: Sequence[str], seeds: Sequence[int])
     chosen = {name: variant(name) for name in dict.fromkeys((REFERENCE, *variants))}
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
     data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
-    plan = dataclasses.replace(params.plan, start=None)  # weights of one variant fit no other
+    # weights of one variant fit no other
+    plan = dataclasses.replace(params.plan, start=None, epochs=epochs or params.plan.epochs)
     teaching, judging = divided(data.examples)
     hashes = {"data_sha256": data.data_sha256, "label_set_sha256": data.label_set_sha256}
     pool: list[UnlabelledScan] = []
@@ -76,7 +80,7 @@ def compare(workspace: Workspace, variants: Sequence[str], seeds: Sequence[int])
     kept = workspace.state / "compare" / training_key({"plan": dataclasses.asdict(plan)}, hashes)[:16]
     say(
         f"compare: {len(teaching)} scans teach, {len(pool)} have no findings, {len(judging)} judge; "
-        f"{len(chosen)} variants × {len(seeds)} seeds"
+        f"{len(chosen)} variants × {len(seeds)} seeds, {plan.epochs} epochs each, all from random weights"
     )
     with training_run(
         uri=workspace.mlflow_uri, artifacts=workspace.mlflow_artifacts,
@@ -165,9 +169,12 @@ def lines_of(table: Sequence[Mapping[str, Any]]) -> list[str]:
     """The table for a terminal."""
     lines = [f"{'variant':<20}{'parameters':>12}{'macro AUROC':>26}{'difference':>28}{'seconds':>10}"]
     for row in table:
-        words = [_words(row[name], sign) for name, sign in (("auroc", ""), ("auroc_difference", "+"))]
+        difference = _words(row["auroc_difference"], "+") if row["variant"] != REFERENCE else "reference"
+        words = [_words(row["auroc"], ""), difference]
         size, seconds = f"{row['parameters']:,}", f"{row['training_seconds']:.0f}"
         lines.append(f"{row['variant']:<20}{size:>12}{words[0]:>26}{words[1]:>28}{seconds:>10}")
+    if all(row["auroc"]["low"] is None or row["auroc"]["low"] <= 0.5 for row in table):
+        lines.append("no variant is surely better than chance: try more --epochs, or more labelled patients")
     return lines
 
 

@@ -181,13 +181,17 @@ def compare(
         str, typer.Option(help="beside ct-scroll itself; window-N, self-supervised-N and equal-cost-N too")
     ] = "average-pooling,inflated-cnn,global-only,local-only,no-masks,window-3",
     seeds: Annotated[str, typer.Option(help="one, or several with commas")] = "1,2,3",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="of every variant; as in params.yaml unless given")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the chest classifier, plain rivals and ablations alike; judge them on patients who trained none.
 
     self-supervised-N trains the backbone for N epochs on all training scans, with findings or without, before it sees
-    a finding; equal-cost-N instead trains on the findings for as much longer.
+    a finding; equal-cost-N instead trains on the findings for as much longer. All start from random weights, which
+    needs more --epochs than a training that starts from the shipped ones.
 
     Example: `ctloop compare --variants average-pooling,self-supervised-20,equal-cost-20 --seeds 1,2,3`
     """
@@ -196,7 +200,7 @@ def compare(
     from pipelines.compare import lines_of
 
     wanted = [name for name in variants.split(",") if name]
-    result = run(workspace_at(workspace), wanted, seeds_of(seeds))
+    result = run(workspace_at(workspace), wanted, seeds_of(seeds), epochs=epochs)
     show(result, as_json, "\n".join([*lines_of(result["table"]), f"picture: {result['report']}"]))
 
 

@@ -59,7 +59,11 @@ def test_the_table_compares_by_patient_and_over_seeds() -> None:
     assert other["auroc_by_seed"] == [0.5, 0.0]
     assert other["auroc_difference"] == {"value": -0.75, "low": -0.75, "high": -0.75, "patients": 24}
     assert other["brier"]["value"] > ours["brier"]["value"]
-    assert "-0.750 (-0.750 to -0.750)" in lines_of([ours, other])[2]
+    lines = lines_of([ours, other])
+    assert "reference" in lines[1]
+    assert "-0.750 (-0.750 to -0.750)" in lines[2]
+    assert len(lines) == 3
+    assert "--epochs" in lines_of([other])[-1]  # nobody beats chance
 
 
 @pytest.fixture(scope="module")
