@@ -2,7 +2,8 @@
 
 What tells them apart is company: a rare anatomy or a new scanner comes with a few more like it, or will; a broken scan
 is alone. So a patient is taken for broken that lies alone among pool and labelled, or whose voxels are
-off in most statistics at once, or that lies rather alone and shows implausibly little or much.
+off in most statistics at once, or that lies rather alone and shows implausibly little or much, or one of whose frames
+has slices that do not follow one another.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class GuardParams:
         image_z: a statistic of the voxels is off at so many robust standard deviations from the pool's median.
         image_share: broken is who is off in this share of the statistics.
         volume_factor: implausible is a foreground so many times smaller or larger than the median.
+        discontinuity: slices do not follow one another if neighbours differ so many times as much as distant ones.
         least: no guard in a pool (with the labelled) of fewer patients.
     """
 
@@ -44,17 +46,19 @@ class GuardParams:
     image_z: float = 6.0
     image_share: float = 0.4
     volume_factor: float = 8.0
+    discontinuity: float = 0.8
     least: int = 8
 
     def __post_init__(self) -> None:
         if (
             min(self.companions, self.least) < 1
-            or min(self.isolation, self.image_z) <= 0
+            or min(self.isolation, self.image_z, self.discontinuity) <= 0
             or self.volume_factor <= 1
             or not 0 < self.image_share <= 1
         ):
             raise ParameterError(
-                expected="companions, least >= 1, isolation, image_z > 0, volume_factor > 1, 0 < image_share <= 1",
+                expected="companions, least >= 1, isolation, image_z, discontinuity > 0, volume_factor > 1, "
+                "0 < image_share <= 1",
                 got=str(self),
                 hint="the shipped section `acquisition` of params.yaml",
             )
@@ -69,9 +73,12 @@ def broken_scans(scorecards: Scorecards, embeddings: Embeddings, params: GuardPa
     alone = isolation(embeddings.rows(patients), embeddings.labelled_md, params.companions)
     off = _off_share(scorecards, patients, params.image_z)
     volume = _volume_ratio(scorecards, patients)
+    order = _discontinuity(scorecards, patients)
     found = {}
-    for patient, far, share, ratio in zip(patients, alone, off, volume, strict=True):
-        if far > params.isolation:
+    for patient, far, share, ratio, jump in zip(patients, alone, off, volume, order, strict=True):
+        if jump > params.discontinuity:
+            found[patient] = f"slices: neighbours differ {jump:.2f} times as much as distant ones"
+        elif far > params.isolation:
             found[patient] = f"alone: {far:.1f} times as far from its companions as two patients usually are"
         elif share >= params.image_share:
             found[patient] = f"voxels: {share:.0%} of their statistics far off"
@@ -111,6 +118,15 @@ def _off_share(scorecards: Scorecards, patients: list[str], z: float) -> Floats:
         return np.zeros(len(patients))
     away = np.abs(known - middle)[:, varies] / spread[varies]
     return np.asarray((~(away <= z)).mean(axis=1))  # a statistic that cannot be measured is off
+
+
+def _discontinuity(scorecards: Scorecards, patients: list[str]) -> Floats:
+    """Of each patient's worst frame; 0 where unknown."""
+    column = f"{IMAGE}slice_discontinuity"
+    if column not in scorecards.pool:
+        return np.zeros(len(patients))
+    worst = scorecards.pool.groupby("patient_id")[column].max()
+    return np.nan_to_num(worst.set_axis(worst.index.astype(str)).loc[patients].to_numpy(dtype=np.float64))
 
 
 def _volume_ratio(scorecards: Scorecards, patients: list[str]) -> Floats:

@@ -23,7 +23,7 @@ with its interval ``predicted_quality_low``, ``predicted_quality_high``: the sam
 from __future__ import annotations
 
 FORMAT = (
-    2  # raised when the same frame and model would give another scorecard: stored ones are then made anew
+    3  # raised when the same frame and model would give another scorecard: stored ones are then made anew
 )
 
 EMBEDDING = "embedding_"

@@ -19,6 +19,8 @@ _MAX_SLICES = 16
 # standard deviation has standard deviation 6, and edges of first and second order cancel.
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 _MAD_TO_SD = 1.4826
+_BLOCK_MM, _FAR_MM = 8.0, 24.0  # blocks average noise away; so far apart anatomy has changed
+_ORDER_HU = (-1000, 600)
 
 
 def image_statistics(volume: Volume) -> dict[str, float]:
@@ -27,14 +29,43 @@ def image_statistics(volume: Volume) -> dict[str, float]:
     ``hu_*`` over the body mask (HU); ``noise_hu`` standard deviation of the high-frequency residual in soft
     tissue (HU) and ``noise_correlation`` its lag-1 autocorrelation along x (rises with smooth kernels);
     ``sharpness_hu_per_mm`` 95th percentile of the in-plane gradient in the body; ``fov_*_mm`` extents;
-    ``body_fraction`` of all voxels; ``air_``, ``soft_`` and ``bone_fraction`` of the filled body.
-    Large volumes are read on a stride (tissue) and on at most 16 slices (noise, sharpness).
+    ``body_fraction`` of all voxels; ``air_``, ``soft_`` and ``bone_fraction`` of the filled body;
+    ``slice_discontinuity`` see there. Large volumes are read on a stride (tissue) and on at most 16 slices (the rest).
     """
     return {
         **_tissue(_thinned(volume.voxels_hu)),
         **_texture(_slices(volume.voxels_hu), volume.geometry.spacing_mm),
         **_extent(volume),
+        "slice_discontinuity": slice_discontinuity(volume),
     }
+
+
+def slice_discontinuity(volume: Volume) -> float:
+    """How much neighbouring slices differ, over how much slices 24 mm apart do; NaN of fewer than three slices.
+
+    Anatomy changes slowly: up to about 0.65 even at 8 mm a slice. About 1 where slices lost their order, or show
+    nothing but noise.
+    """
+    depth = len(volume.voxels_hu)
+    if depth < 3:
+        return float("nan")
+    far = min(max(2, round(_FAR_MM / volume.geometry.spacing_mm[0])), depth - 1)
+    first = np.unique(np.linspace(0, depth - 1 - far, _MAX_SLICES).round().astype(int))
+    here, next_one, there = (_blocks(volume, first + step) for step in (0, 1, far))
+    apart = float(np.abs(there - here).mean())
+    return float(np.abs(next_one - here).mean()) / apart if apart > 0 else float("nan")
+
+
+def _blocks(volume: Volume, slices: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+    """In-plane means of the slices over blocks of 8 mm."""
+    _, height, width = volume.voxels_hu.shape
+    y, x = (
+        min(size, max(1, round(_BLOCK_MM / step)))
+        for size, step in zip((height, width), volume.geometry.spacing_mm[1:], strict=True)
+    )
+    planes = volume.voxels_hu[slices, : height // y * y, : width // x * x].clip(*_ORDER_HU)
+    blocks = planes.reshape(len(slices), height // y, y, width // x, x)
+    return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32))
 
 
 def body_mask(voxels_hu: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:

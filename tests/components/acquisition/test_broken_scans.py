@@ -54,6 +54,15 @@ def test_what_cannot_be_measured_is_off_and_twins_are_no_yardstick() -> None:
     assert set(broken_scans(cards, points(cards, twins), GUARD)) == {"p03"}
 
 
+def test_slices_that_do_not_follow_one_another_are_broken_wherever_they_lie() -> None:
+    cards = pool_of(image_slice_discontinuity=[0.4] * 10 + [0.99, 0.65, np.nan])
+    found = broken_scans(
+        cards, points(cards, rng(4).normal(size=(13, 2))), GuardParams(isolation=99.0, image_z=1e9)
+    )
+    assert set(found) == {"p10"}
+    assert "slices" in found["p10"]
+
+
 def test_a_few_patients_cannot_say_who_is_alone() -> None:
     cards = pool_of(uncertainty=[0.5] * 5)
     space = points(cards, [[0.0], [1.0], [2.0], [3.0], [99.0]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from components.scorecard.image_statistics import body_mask, image_statistics
+from components.scorecard.image_statistics import body_mask, image_statistics, slice_discontinuity
 from components.volume.geometry import Geometry
 from components.volume.volume import Volume
 
@@ -80,3 +80,24 @@ def test_large_volumes_agree_with_their_dense_version() -> None:
     found = image_statistics(volume(large))
     assert found["noise_hu"] == pytest.approx(10.0, rel=0.1)
     assert found["air_fraction"] == pytest.approx(1 / 9, abs=0.01)
+
+
+def test_discontinuity_of_a_ramp_is_one_over_the_lag_and_without_order_one() -> None:
+    """HU rise by the same step each 6 mm: four steps make 24 mm."""
+    ramp = np.broadcast_to(np.arange(64.0)[:, None, None] * 9, (64, 16, 16))
+    assert slice_discontinuity(volume(ramp, (6.0, 1.0, 1.0))) == pytest.approx(1 / 4)
+    lost = ramp[np.random.default_rng(0).permutation(64)]
+    assert slice_discontinuity(volume(lost, (6.0, 1.0, 1.0))) == pytest.approx(1.0, abs=0.35)
+    noise = np.random.default_rng(1).normal(0, 100, (64, 64, 64))
+    assert slice_discontinuity(volume(noise)) == pytest.approx(1.0, abs=0.05)
+
+
+def test_discontinuity_is_of_blocks_so_that_grain_does_not_count() -> None:
+    ramp = np.broadcast_to(np.arange(64.0)[:, None, None] * 9, (64, 64, 64))
+    grain = np.random.default_rng(0).normal(0, 20, ramp.shape)
+    assert slice_discontinuity(volume(ramp + grain, (6.0, 1.0, 1.0))) == pytest.approx(1 / 4, abs=0.02)
+
+
+def test_discontinuity_of_two_slices_or_of_nothing_is_unknown() -> None:
+    assert np.isnan(slice_discontinuity(volume(np.zeros((2, 8, 8)))))
+    assert np.isnan(slice_discontinuity(volume(np.zeros((9, 8, 8)))))
