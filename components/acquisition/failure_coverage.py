@@ -53,7 +53,7 @@ class CoverageParams:
         guard: which scans count as broken; ``None`` none.
     """
 
-    alpha: float = 0.5
+    alpha: float = 1.0
     power: float = 2.0
     typical_every: int = 3
     failure: float = 0.5

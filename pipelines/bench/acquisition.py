@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from components.cohort.task import Task
-from pipelines.bench.acquisition_arms import ARMS
+from pipelines.bench.acquisition_arms import arms_on
 from pipelines.bench.acquisition_campaign import Campaign
 from pipelines.bench.acquisition_claims import arms_table, claims_of, curves_table
 from pipelines.bench.acquisition_curves import Arena
@@ -26,12 +26,12 @@ from pipelines.bench.acquisition_tasks import SETTINGS
 from pipelines.bench.bench import BenchRequest, BenchResult, Size
 from pipelines.progress import say
 
-BATCHES: dict[Size, tuple[int, ...]] = {"small": (3, 3, 4, 4, 5, 6, 8), "full": (3,) * 11}
+BATCHES: dict[Size, tuple[int, ...]] = {"small": (4, 4, 5, 6, 6, 8), "full": (3,) * 11}
 WORKERS = 2
 
 
 def bench(request: BenchRequest) -> BenchResult:
-    """All arms on both pools of every seed; a killed benchmark goes on where it stood."""
+    """All arms on the pools of every seed; a killed benchmark goes on where it stood."""
     task, batches = request.task, BATCHES[request.size]
     folders = [request.out / f"acquisition-{task}-{seed}.work" for seed in request.seeds]
     seeds = [
@@ -66,7 +66,7 @@ def run_seed(seed: int, task: Task, batches: tuple[int, ...], folder: Path) -> d
     jobs = [
         Job(folder=folder, task=task, seed=seed, pool=pool, arm=arm, draw=draw, batches=batches)
         for pool in names
-        for arm, draws in ARMS.items()
+        for arm, draws in arms_on(pool).items()
         for draw in range(draws)
     ]
     say(f"seed {seed}: {len(jobs)} campaigns of {len(batches)} batches")
@@ -76,7 +76,7 @@ def run_seed(seed: int, task: Task, batches: tuple[int, ...], folder: Path) -> d
             task,
             folder,
             pool,
-            {arm: [done[job] for job in jobs if (job.pool, job.arm) == (pool, arm)] for arm in ARMS},
+            {arm: [done[job] for job in jobs if (job.pool, job.arm) == (pool, arm)] for arm in arms_on(pool)},
         )
         for pool in names
     }

@@ -14,12 +14,19 @@ from components.acquisition.params import AcquisitionParams
 from components.acquisition.prevalence_random import prevalence_random
 from components.cohort.task import Task
 from pipelines.bench.acquisition_campaign import Arm, Asking, FrameRandom, Oracle
-from pipelines.bench.acquisition_pool import BROKEN
+from pipelines.bench.acquisition_pool import BROKEN, CONTROL_POOL
 
 ARMS: dict[str, int] = {
     "ours": 1, "random": 3, "frame random (straw man)": 1, "entropy": 1, "ClaSP PE": 1, "k-center": 1, "oracle": 1,
 }  # fmt: skip
 """Arm → campaigns; ``random`` knows foreground, or for findings the prevalences."""
+CONTROL_ARMS = ("ours", "random")
+"""Who competes on the control pool, of which nothing else is claimed."""
+
+
+def arms_on(pool: str) -> dict[str, int]:
+    """Arm → campaigns on the pool of this name."""
+    return {arm: ARMS[arm] for arm in CONTROL_ARMS} if pool == CONTROL_POOL else ARMS
 
 
 def arm_of(name: str, frames: pd.DataFrame, params: AcquisitionParams, task: Task) -> Arm:

@@ -10,7 +10,15 @@ from components.phantom.chest import FINDINGS_DRAWN, chest_case
 from components.phantom.heart_variants import USUAL
 from components.phantom.scanner import SCANNERS
 from components.volume.geometry import Geometry
-from pipelines.bench.acquisition_pool import BROKEN, Composition, Drawn, Patient, as_kept
+from pipelines.bench.acquisition_pool import (
+    BROKEN,
+    CONTROL_POOL,
+    MAIN_POOL,
+    Composition,
+    Drawn,
+    Patient,
+    as_kept,
+)
 
 SPACING_MM, SHAPE = 8.0, (36, 48, 48)
 GRID = Geometry.axis_aligned(SHAPE, (SPACING_MM,) * 3)
@@ -23,8 +31,10 @@ FINDINGS = (*COMMON, *RARE)
 PREVALENCE = 0.3  # of the common ones
 _FRAMES = ((1, 0.6), (2, 0.25), (4, 0.15))  # reconstructions of a scan → share of the patients
 
-MAIN = Composition(name="main", usual=66, rare=(4, 4, 5, 5, 6, 6), broken=4, rare_kinds=RARE, frames=_FRAMES)
-CONTROL = Composition(name="control", usual=18, rare=(13,) * 6, broken=4, rare_kinds=RARE, frames=_FRAMES)
+MAIN = Composition(
+    name=MAIN_POOL, usual=66, rare=(4, 4, 5, 5, 6, 6), broken=4, rare_kinds=RARE, frames=_FRAMES
+)
+CONTROL = Composition(name=CONTROL_POOL, usual=18, rare=(13,) * 6, broken=4, rare_kinds=RARE, frames=_FRAMES)
 TEST = Composition(name="test", usual=48, rare=(16,) * 6, rare_kinds=RARE, frames=((1, 1.0),))
 TAUGHT = Composition(
     name="taught", usual=36, rare=(2,) * 6, rare_kinds=RARE, frames=((1, 1.0),), sites=(("reference", 1.0),)

@@ -9,20 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.bench.acquisition_curves import Arena, budget_to_reach
+from pipelines.bench.acquisition_pool import CONTROL_POOL, MAIN_POOL
 from pipelines.bench.claims import Claim
 
 Floats = npt.NDArray[np.float64]
 OURS, RANDOM, ORACLE = "ours", "random", "oracle"
 DRAWS = 2000
-Seed = Mapping[str, Arena]  # "main" and "control"
+Seed = Mapping[str, Arena]  # MAIN_POOL and CONTROL_POOL
 
 
 def claims_of(seeds: Sequence[Seed]) -> list[Claim]:
     """In the order in which they are stated."""
-    modes = [gain_draws(seed["main"], "modes", number) for number, seed in enumerate(seeds)]
+    modes = [gain_draws(seed[MAIN_POOL], "modes", number) for number, seed in enumerate(seeds)]
     means = [float(draws[0]) for draws in modes]
-    prevalence = [_gain(seed["main"], RANDOM, "prevalence") for seed in seeds]
-    control = [_gain(seed["control"], RANDOM, metric) for seed in seeds for metric in ("modes", "prevalence")]
+    prevalence = [_gain(seed[MAIN_POOL], RANDOM, "prevalence") for seed in seeds]
+    control = [
+        _gain(seed[CONTROL_POOL], RANDOM, metric) for seed in seeds for metric in ("modes", "prevalence")
+    ]
     return [
         Claim(id="aubc_gain_modes", measured=float(np.mean(means)), relation=">=", bound=0.02),
         Claim(id="aubc_gain_modes_lower_95", measured=lower_end(modes), relation=">", bound=0.01),
@@ -30,7 +33,7 @@ def claims_of(seeds: Sequence[Seed]) -> list[Claim]:
         Claim(id="aubc_gain_prevalence", measured=float(np.mean(prevalence)), relation=">=", bound=0.0),
         Claim(
             id="label_ratio_modes",
-            measured=float(np.mean([label_ratio(seed["main"], "modes") for seed in seeds])),
+            measured=float(np.mean([label_ratio(seed[MAIN_POOL], "modes") for seed in seeds])),
             relation="<=",
             bound=0.4,
         ),
@@ -67,8 +70,8 @@ def label_ratio(arena: Arena, metric: str) -> float:
 
 def against_best_other(seeds: Sequence[Seed]) -> float:
     """Mean area of ours less that of the best arm, by its mean over the seeds, that is no oracle."""
-    others = [arm for arm in seeds[0]["main"].campaigns if arm not in (OURS, ORACLE)]
-    return min(float(np.mean([_gain(seed["main"], arm, "modes") for seed in seeds])) for arm in others)
+    others = [arm for arm in seeds[0][MAIN_POOL].campaigns if arm not in (OURS, ORACLE)]
+    return min(float(np.mean([_gain(seed[MAIN_POOL], arm, "modes") for seed in seeds])) for arm in others)
 
 
 def garbage_share(seeds: Sequence[Seed], arm: str) -> float:

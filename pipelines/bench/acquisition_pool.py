@@ -27,10 +27,11 @@ from components.phantom.scanner import SCANNERS
 from components.volume.geometry import Geometry
 from pipelines.progress import bar
 
-SIDE, SPACING_MM = 32, 6.0
+SIDE, SPACING_MM = 24, 8.0
 GRID = Geometry.axis_aligned((SIDE,) * 3, (SPACING_MM,) * 3)
 RARE = tuple(name for name in VARIANTS if name != USUAL)
 BROKEN = "broken"
+MAIN_POOL, CONTROL_POOL = "main", "control"
 SITES = {"reference": 0.6, "reference-b": 0.28, "sharp": 0.12}  # scanner → share of the patients
 FRAMES = {1: 0.5, 2: 0.25, 3: 0.15, 6: 0.1}  # frames of a patient → share of the patients
 _NAME = list(b"ctloop bench acquisition")
@@ -61,8 +62,8 @@ class Composition:
         return [every[i] for i in generator.permutation(len(every))]
 
 
-MAIN = Composition(name="main", usual=65, rare=(3, 3, 3, 3, 3, 4, 4, 4, 5), broken=4)
-CONTROL = Composition(name="control", usual=16, rare=(9,) * len(RARE), broken=4)
+MAIN = Composition(name=MAIN_POOL, usual=65, rare=(3, 3, 3, 3, 3, 4, 4, 4, 5), broken=4)
+CONTROL = Composition(name=CONTROL_POOL, usual=16, rare=(9,) * len(RARE), broken=4)
 TEST = Composition(name="test", usual=20, rare=(6,) * len(RARE), frames=((1, 1.0),))
 TAUGHT = Composition(name="taught", usual=8, rare=(), frames=((1, 1.0),), sites=(("reference", 1.0),))
 
