@@ -1,6 +1,7 @@
 """How good a model's answer on a case will be: an estimate learned from judged cases, with a conformal interval.
 
-A ridge regression of logit(quality) on the case's signals, whitened, and an interval by CV+ (Barber et al. 2021,
+A ridge regression of logit(quality) on the case's signals, standardised, its penalty chosen by leave-one-out within the
+fit (PRESS, Allen 1974), and an interval by CV+ (Barber et al. 2021,
 "Predictive inference with the jackknife+", section 3): no case is judged by a fit that saw its patient, and a patient
 counts once, whatever the number of their cases (Lee, Barber & Willett 2023). With patients exchangeable, new ones
 included, the interval holds the truth with probability at least 2 level - 1, and in practice about ``level``.
@@ -30,7 +31,7 @@ SIGNALS: Mapping[str, bool] = {
     "margin": True,
     "least_margin": True,
 }
-_RIDGE = 1.0  # prior of the weights, in units of one patient
+_PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the squared weights, in units of one patient
 _FOLDS = 20
 _EDGE = 0.005  # no case is taken for better or worse than this
 
@@ -170,10 +171,22 @@ def fit_quality(
 
 
 def _ridge(x_nd: Floats, y_n: Floats, share_n: Floats) -> Floats:
-    """Least squares with weights; the intercept, the last column, is not held back."""
-    held = np.append(np.full(x_nd.shape[1] - 1, _RIDGE), 1e-9)
+    """Least squares with weights and the penalty of the least leave-one-out error; the intercept, last, is free."""
+    fits = [_penalised(x_nd, y_n, share_n, penalty) for penalty in _PENALTIES]
+    return min(fits, key=lambda fit: fit[1])[0]
+
+
+def _penalised(x_nd: Floats, y_n: Floats, share_n: Floats, penalty: float) -> tuple[Floats, float]:
+    """Weights, and the weighted sum of squares of the residuals of each case in a fit without it.
+
+    Taken away a case changes the fit by residual / (1 - leverage), exactly.
+    """
+    held = np.append(np.full(x_nd.shape[1] - 1, penalty), 1e-9)
     weighted = x_nd * share_n[:, None]
-    return np.asarray(np.linalg.solve(weighted.T @ x_nd + np.diag(held), weighted.T @ y_n))
+    solved = np.linalg.solve(weighted.T @ x_nd + np.diag(held), weighted.T)
+    weights = np.asarray(solved @ y_n)
+    leverage = np.einsum("nd,dn->n", x_nd, solved)
+    return weights, float(share_n @ ((y_n - x_nd @ weights) / (1.0 - leverage)) ** 2)
 
 
 def _weighted_order(values: Floats, share: Floats, rank: float) -> float:
