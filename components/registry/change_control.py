@@ -138,8 +138,8 @@ def _contract(changes: Mapping[str, Any]) -> Iterator[str]:
     """What users and the gate rely on: no limit allows another input, other outputs or a lost test patient."""
     if paths := [change["path"] for change in changes["contract"]]:
         yield f"the model's contract: {_some(paths)}"
-    if lost := changes["patients"]["test"]["removed"]:
-        yield f"test patients that are no test patients any more: {lost}"
+    if (lost := changes["patients"]["test"]["removed"]) != 0:
+        yield f"test patients that are no test patients any more: {'unknown' if lost is None else lost}"
 
 
 def _labels(limits: ChangeLimits, labels: Mapping[str, Any]) -> Iterator[str]:
