@@ -223,7 +223,7 @@ def _verify_archive(folder: Path, version: ModelVersion) -> None:
     expected = version.tags.get(ARCHIVE_TAG, "")
     if archive_hash(folder) != expected:
         raise StateError(
-            expected=f"lineage files with hash {expected[:12]}",
+            expected=f"lineage and dossier with hash {expected[:12]}",
             got="other ones",
             hint="restoring the artifact store from its backup",
         )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mlflow.pyfunc
 import pandas as pd
 
 from components.adapters.served_columns import ANSWERED, ASKED, EMPTY
@@ -26,24 +25,29 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """What ``pyfunc_model.py`` of every registered model makes; heavy imports wait until it is loaded."""
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """Args:
+    predictor: of the package.
+    door: what may be read and written.
+    """
 
-    def load_context(self, context: Any) -> None:
-        """Load the package, and read from the environment what may be read and written."""
+    predictor: Predictor
+    door: ScanDoor
+
+    @staticmethod
+    def of(package: Path, environment: Mapping[str, str]) -> ServedModel:
+        """Of a package folder; late imports, because registering must not import torch."""
         from components.adapters.scan_door import ScanDoor
         from components.models.package import load_predictor
 
-        self._predictor: Predictor = load_predictor(Path(context.artifacts["package"]))
-        self._door: ScanDoor = ScanDoor.of(os.environ)
+        return ServedModel(predictor=load_predictor(package), door=ScanDoor.of(environment))
 
-    def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> pd.DataFrame:
+    def answer(self, asked_rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
         """``ANSWERED``, one row per frame; ``InputError`` for an ``output_dir`` that may not be written to."""
-        out = self._door.out_folder(str((params or {}).get("output_dir") or ""))
+        out = self.door.out_folder(str(params.get("output_dir") or ""))
         rows = []
-        for number, asked in enumerate(model_input.to_dict("records")):
+        for number, asked in enumerate(asked_rows.to_dict("records")):
             path, content = (_text(asked.get(key)) for key in ASKED)
             for place, row in enumerate(self._answer(path, content, out)):
                 rows.append({**row, "input": number, "frame": place, "path": path})
@@ -66,8 +70,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             got = "both" if path else "neither"
             raise InputError(expected="`path` or `content` in each row", got=got, hint="one of them")
         if path:
-            return self._door.read_path(path)
-        return until_answered.enter_context(self._door.read_content(content))
+            return self.door.read_path(path)
+        return until_answered.enter_context(self.door.read_content(content))
 
     def _rows(self, scans: Iterable[Scan], stem: str, asked: str, out: Path | None) -> Iterator[Row]:
         for _, group in groupby(scans, key=lambda scan: getattr(scan, "case_key", None)):
@@ -104,16 +108,16 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def _answers(self, loads: Iterator[LoadFrame], phase: float | None) -> Iterator[CineAnswer]:
         from components.models.prediction import CinePredictor, frame_by_frame
 
-        if phase is not None and isinstance(self._predictor, CinePredictor):
-            return self._predictor.predict_cine(loads)
-        return frame_by_frame(self._predictor.predict, loads)
+        if phase is not None and isinstance(self.predictor, CinePredictor):
+            return self.predictor.predict_cine(loads)
+        return frame_by_frame(self.predictor.predict, loads)
 
     def _said(self, answer: FramePrediction, name: str, out: Path | None) -> Row:
         row: Row = {"uncertainty": float(answer.uncertainty)}
         if answer.labels is not None:
             row["label_names"] = _json({str(value): text for value, text in answer.labels.names.items()})
             return row | _label_map(answer, name, out)
-        thresholds = dict(self._predictor.thresholds)  # type: ignore[attr-defined]
+        thresholds = dict(self.predictor.thresholds)  # type: ignore[attr-defined]
         called = [finding for finding, p in answer.probabilities.items() if p >= thresholds[finding]]
         said = {"probabilities": dict(answer.probabilities), "thresholds": thresholds, "called": called}
         return row | {key: _json(value) for key, value in said.items()}

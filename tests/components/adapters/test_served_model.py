@@ -48,13 +48,11 @@ class Caller(Classifier):
 
 
 def served(predictor: Any, door: ScanDoor | None = None) -> ServedModel:
-    model = ServedModel()
-    model._predictor, model._door = predictor, door or ScanDoor()
-    return model
+    return ServedModel(predictor=predictor, door=door or ScanDoor())
 
 
 def ask(model: ServedModel, *rows: dict[str, Any], **params: str) -> list[dict[str, Any]]:
-    table = model.predict(None, pd.DataFrame(list(rows)), params)
+    table = model.answer(pd.DataFrame(list(rows)), params)
     assert tuple(table.columns) == tuple(ANSWERED)
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
