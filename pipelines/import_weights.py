@@ -15,7 +15,7 @@ from components.cohort.findings import CT_RATE_FINDINGS
 from components.errors import InputError
 from components.operations.evaluate_classification import evaluate_classification
 from components.operations.evaluation import Evaluation
-from components.operations.register_model import register_model
+from components.operations.register_model import register_model, subject_of
 from components.registry.ledger import Ledger
 from components.registry.package import assemble_package
 from components.registry.registry import ModelVersion, Registry
@@ -23,6 +23,7 @@ from components.scorecard.columns import IDENTITY
 from components.volume.volume import Volume
 from pipelines.evaluate_params import EvaluateParams
 from pipelines.held_out import expert_findings, frames_of
+from pipelines.package_dossier import add_dossier
 from pipelines.params import load_section
 from pipelines.progress import bar, say, write_json
 from pipelines.workspace import Workspace
@@ -66,12 +67,17 @@ def import_ct_scroll(
         evaluation.reference.to_parquet(judged / "reference.parquet", index=False)
         metrics = Path(scratch) / "metrics.json"
         write_json(metrics, {"task": "classification", **evaluation.metrics})
-        facts = _facts(weights)
+        champion = registry.by_alias(name, "champion")
+        facts = _facts(weights) | ({"parent": subject_of(champion)} if champion else {})
         package = Path(scratch) / "package"
         package_hash = assemble_package(
             package, model=model, evaluation=judged, metrics=metrics, lineage=facts
         )
         tags = {key: str(value) for key, value in facts.items() if isinstance(value, str)}
+        tags |= add_dossier(
+            workspace, "classification", package,
+            name=name, package_hash=package_hash, registry=registry, parent=champion,
+        )  # fmt: skip
         return register_model(
             registry, ledger, name=name, package=package, package_hash=package_hash, tags=tags
         )

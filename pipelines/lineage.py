@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ def lineage_of(workspace: Workspace, task: Task, *, parent: str | None) -> Linea
         "batches": sorted(set(split.batches.values())),
         "training_patients": list(split.patients("train")),
         "test_patients": len(split.patients("test")),
+        "held_out_patients": list(split.patients("test")),
+        "requirements_sha256": _requirements(workspace),
     }
     archived = {
         "dvc.lock": lock_file.read_text(),
@@ -103,6 +106,12 @@ def _teacher(workspace: Workspace, task: Task) -> str | None:
         return None
     found = json.loads(manifest.read_text()).get("fingerprint")
     return str(found) if found is not None else None
+
+
+def _requirements(workspace: Workspace) -> str | None:
+    """sha256 of the file that pins the packages."""
+    path = workspace.root / "requirements.lock"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def git(workspace: Workspace, *arguments: str) -> str:

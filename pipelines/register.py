@@ -1,4 +1,4 @@
-"""Job: put the trained and evaluated model into the registry as the challenger."""
+"""Job: put the trained and evaluated model into the registry as the challenger, with its dossier."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from components.registry.ledger import Ledger
 from components.registry.package import assemble_package
 from components.registry.registry import ModelVersion, Registry
 from pipelines.lineage import lineage_of
+from pipelines.package_dossier import add_dossier
 from pipelines.workspace import Workspace
 
 
 def register(
     workspace: Workspace, task: Task, registry: Registry, ledger: Ledger, *, name: str
 ) -> ModelVersion:
-    """Package ``models/TASK`` with its evaluation and lineage; idempotent by the package's hash.
+    """Package ``models/TASK`` with its evaluation, lineage and dossier; idempotent by the package's hash.
 
     Raises ``StateError`` when a part of the package is missing or the workspace has no dvc.lock.
     """
@@ -33,6 +34,11 @@ def register(
             lineage=lineage.facts,
             archived=lineage.archived,
         )
+        named = add_dossier(
+            workspace, task, package,
+            name=name, package_hash=package_hash, registry=registry, parent=champion,
+        )  # fmt: skip
+        tags = lineage.tags() | named
         return register_model(
-            registry, ledger, name=name, package=package, package_hash=package_hash, tags=lineage.tags()
+            registry, ledger, name=name, package=package, package_hash=package_hash, tags=tags
         )

@@ -21,6 +21,7 @@ from typing import Any
 
 from components.adapters.mlflow_servable import save_servable
 from components.adapters.mlflow_store import ensure_store
+from components.adapters.servable_seal import SERVABLE_TAG, servable_hash
 from components.errors import StateError
 from components.registry.package import archive_hash, verify_package
 from components.registry.registry import Alias, ModelVersion
@@ -66,8 +67,9 @@ class MlflowRegistry:
         identity = {PACKAGE_TAG: package_hash, ARCHIVE_TAG: archive_hash(package)}
         run_id = self._finished_run(name, identity) or self._log_run(name, package, {**tags, **identity})
         self._ensure_model(name)
+        served = {SERVABLE_TAG: self._client.get_run(run_id).data.tags.get(SERVABLE_TAG, "")}
         created = self._client.create_model_version(
-            name, f"runs:/{run_id}/model", run_id=run_id, tags={**tags, **identity}
+            name, f"runs:/{run_id}/model", run_id=run_id, tags={**tags, **identity, **served}
         )
         return self._version(created, self._aliases(name))
 
@@ -136,6 +138,7 @@ class MlflowRegistry:
         with tempfile.TemporaryDirectory() as scratch:
             servable = Path(scratch) / "model"
             save_servable(servable, package)
+            client.set_tag(run_id, SERVABLE_TAG, servable_hash(servable))
             client.log_artifacts(run_id, str(servable), "model")
         self._log_metrics(run_id, package)
         client.set_terminated(run_id, "FINISHED")
@@ -220,7 +223,7 @@ def _verify_archive(folder: Path, version: ModelVersion) -> None:
     expected = version.tags.get(ARCHIVE_TAG, "")
     if archive_hash(folder) != expected:
         raise StateError(
-            expected=f"lineage files with hash {expected[:12]}",
+            expected=f"lineage and dossier with hash {expected[:12]}",
             got="other ones",
             hint="restoring the artifact store from its backup",
         )

@@ -10,13 +10,17 @@ from typing import Any
 import yaml
 
 from components.adapters.mlflow_quiet import quiet_mlflow, without_advice
+from components.adapters.servable_seal import seal
+from components.adapters.served_columns import ANSWERED, ASKED
 
 # What ``pyfunc_model.py`` and the model package import when they are served.
-_REQUIREMENTS = ("torch", "numpy", "scipy", "pandas", "safetensors", "nibabel", "mlflow")
+_REQUIREMENTS = (
+    "torch", "numpy", "scipy", "pandas", "safetensors", "nibabel", "pydicom", "pylibjpeg", "mlflow",
+)  # fmt: skip
 
 
 def save_servable(folder: Path, package: Path) -> None:
-    """Write an MLflow model that carries ``package`` under ``artifacts/package`` into the new ``folder``."""
+    """Write a sealed MLflow model that carries ``package`` under ``artifacts/package`` into the new ``folder``."""
     quiet_mlflow()
     with without_advice():
         from mlflow.pyfunc import save_model
@@ -32,16 +36,16 @@ def save_servable(folder: Path, package: Path) -> None:
         )
     shutil.rmtree(staged)
     _forget_local_paths(folder / "MLmodel")
+    seal(folder)
 
 
 def _signature() -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema
 
-    outputs = [ColSpec("string", name) for name in ("path", "labels_path", "probabilities")]
     return ModelSignature(
-        inputs=Schema([ColSpec("string", "path")]),
-        outputs=Schema([*outputs, ColSpec("double", "uncertainty")]),
+        inputs=Schema([ColSpec("string", name, required=False) for name in ASKED]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in ANSWERED.items()]),
         params=ParamSchema([ParamSpec("output_dir", "string", "")]),
     )
 

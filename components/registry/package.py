@@ -8,9 +8,10 @@
     reference.parquet     scorecards of the held-out patients: the reference window for drift
     per_patient.parquet   held-out metrics of each patient
     lineage/              lineage.json, dvc.lock, params.yaml, dirty.diff: how it came about
+    dossier/              model card and quality dossier, see ``components.registry.dossier``
 
-The package hash covers everything but ``lineage/``: the same model registered from another commit is the same
-package. ``archive_hash`` covers lineage too.
+The package hash covers everything but ``lineage/`` and ``dossier/``: the same model registered from another commit,
+or beside another champion, is the same package. ``archive_hash`` covers these too, and is verified with it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 
 from components.errors import StateError
 
-LINEAGE = "lineage"
+LINEAGE, DOSSIER = "lineage", "dossier"
 REQUIRED = ("model.json", "weights.safetensors", "calibration.json", "metrics.json", "reference.parquet")
 # What MLflow puts beside a model; a package is recognised with or without it.
 MLFLOW_FILES = frozenset(
@@ -74,12 +75,12 @@ def assemble_package(
 
 
 def package_hash(folder: Path) -> str:
-    """sha256 over the sorted (relative path, sha256 of content) of the package, without its lineage."""
-    return _hash(folder, (path for path in _files(folder) if path.parts[0] != LINEAGE))
+    """sha256 over the sorted (relative path, sha256 of content) of the package, without lineage and dossier."""
+    return _hash(folder, (path for path in _files(folder) if path.parts[0] not in (LINEAGE, DOSSIER)))
 
 
 def archive_hash(folder: Path) -> str:
-    """The same over all files, lineage included."""
+    """The same over all files, lineage and dossier included."""
     return _hash(folder, _files(folder))
 
 
