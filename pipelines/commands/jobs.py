@@ -98,32 +98,6 @@ def monitor(
     show(verdicts[0] if batch is not None else verdicts, as_json, text)
 
 
-@writes("ctloop retrain")
-def retrain(
-    task: TaskOption,
-    automatic: Annotated[bool, typer.Option(help="promote a challenger that passes the gate")] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Retrain on the accepted answers, register, and put the challenger to the gate."""
-    from pipelines.retrain import retrain as run
-    from pipelines.turn import judge_and_promote
-
-    services, (one,) = services_at(workspace), tasks_of(task)
-    ran = run(services.workspace, one)
-    judged = judge_and_promote(services, one, automatic=automatic)
-    verdict = judged.verdict
-    gated = verdict and f"version {judged.version.version}: {verdict.outcome}: {verdict.reason}"
-    facts = {
-        "ran": ran,
-        "version": judged.version.version,
-        "promoted": judged.promoted,
-        "verdict": verdict and verdict.as_json(),
-        "note": judged.note,
-    }
-    show(facts, as_json, gated or judged.note)
-
-
 def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Check environment, stores and registry, and say what to fix. Exit code 1 if something must be."""
     from pipelines.doctor import doctor as run
