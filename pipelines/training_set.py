@@ -163,7 +163,7 @@ def classification_set(
         data_sha256=_data_sha256(rows),
         label_set_sha256=_label_set_sha256(used),
         labels=tuple(
-            _taught(case, patient, site, cases[case], _present(table.loc[case]))
+            _taught(case, patient, site, cases[case], _present(table, case))
             for case, patient, site in _names(each, "case_id", "patient_id", "site")
         ),
     )
@@ -236,8 +236,11 @@ def _taught(name: str, patient: str, site: str, sidecar: LabelSidecar, shows: tu
     )  # fmt: skip
 
 
-def _present(findings: pd.Series[float]) -> tuple[str, ...]:
-    return tuple(sorted(str(name) for name, value in findings.items() if value == 1))
+def _present(findings: pd.DataFrame, case: str) -> tuple[str, ...]:
+    values = findings.loc[[case]].to_numpy(dtype=np.float32)[0]
+    return tuple(
+        sorted(str(name) for name, value in zip(findings.columns, values, strict=True) if value == 1)
+    )
 
 
 def _with_site(rows: pd.DataFrame) -> pd.DataFrame:

@@ -79,7 +79,12 @@ def monitor(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Scorecards, uncertainty and drift of a batch with the model in use; opens labeling requests."""
+    """Scorecards, uncertainty and drift of a batch with the model in use; opens labeling requests.
+
+    Returned labels then say whether the champion still keeps what it promises of its answers; the ledger keeps that
+    verdict.
+    """
+    from pipelines.coverage import check_coverage
     from pipelines.monitor import report_folder, verdict_json
     from pipelines.turn import unseen_batches, watch
 
@@ -94,7 +99,9 @@ def monitor(
             f"{name if batch is None else ''}{': ' if batch is None else ''}{watched.report.verdict.kind}; "
             f"{len(watched.opened)} new labeling requests\nreport: {page}"
         )
-    text = "\n".join(lines) or "no batch that the model in use has not seen"
+    coverage = check_coverage(services, one)
+    told = [coverage.words()] if coverage is not None and coverage.promises else []
+    text = "\n".join([*(lines or ["no batch that the model in use has not seen"]), *told])
     show(verdicts[0] if batch is not None else verdicts, as_json, text)
 
 
