@@ -29,9 +29,11 @@ def register(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonO
     """Put the trained model into the registry, as challenger."""
     from pipelines.composition import MODEL_NAMES
     from pipelines.register import register as run
+    from pipelines.registry_lease import moving_aliases
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    version = run(services.workspace, one, services.registry, services.store, name=MODEL_NAMES[one])
+    with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
+        version = run(services.workspace, one, services.registry, ledger, name=MODEL_NAMES[one])
     show(version, as_json, f"{version.name} version {version.version}, package {version.package_hash[:12]}")
 
 
@@ -52,16 +54,23 @@ def import_weights(
     from components.errors import ParameterError
     from pipelines.composition import MODEL_NAMES
     from pipelines.import_weights import import_ct_scroll
+    from pipelines.registry_lease import moving_aliases
 
     if layout != "ct-scroll":
         raise ParameterError(
             expected="ct-scroll", got=repr(layout), hint="`ctloop import-weights ct-scroll FILE`"
         )
     services = services_at(workspace)
-    version = import_ct_scroll(
-        services.workspace, file, thresholds=thresholds, registry=services.registry, ledger=services.store,
-        name=MODEL_NAMES["classification"],
-    )  # fmt: skip
+    name = MODEL_NAMES["classification"]
+    with moving_aliases(services.store, name) as ledger:
+        version = import_ct_scroll(
+            services.workspace,
+            file,
+            thresholds=thresholds,
+            registry=services.registry,
+            ledger=ledger,
+            name=name,
+        )
     show(version, as_json, f"{version.name} version {version.version}, package {version.package_hash[:12]}")
 
 
@@ -168,13 +177,15 @@ def promote(
     """Make the accepted challenger the champion. Killed, it is finished by the next command, which says so."""
     from pipelines.composition import MODEL_NAMES
     from pipelines.promote import promote as run
+    from pipelines.registry_lease import moving_aliases
     from pipelines.withdraw import withdrawing
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    moved = run(
-        services.registry, services.store, name=MODEL_NAMES[one], override=override, by=who(by),
-        withdraw=withdrawing(services, one),
-    )  # fmt: skip
+    with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
+        moved = run(
+            services.registry, ledger, name=MODEL_NAMES[one], override=override, by=who(by),
+            withdraw=withdrawing(services, one),
+        )  # fmt: skip
     show(moved, as_json, f"champion is version {moved.champion.version}: {moved.reason}{_finished(moved)}")
 
 
@@ -188,14 +199,16 @@ def rollback(
 ) -> None:
     """Return to the champion before; open requests and pseudo-labels of the one that leaves are taken back."""
     from pipelines.composition import MODEL_NAMES
+    from pipelines.registry_lease import moving_aliases
     from pipelines.rollback import rollback as run
     from pipelines.withdraw import withdrawing
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    moved = run(
-        services.registry, services.store, name=MODEL_NAMES[one], reason=reason, by=who(by),
-        withdraw=withdrawing(services, one),
-    )  # fmt: skip
+    with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
+        moved = run(
+            services.registry, ledger, name=MODEL_NAMES[one], reason=reason, by=who(by),
+            withdraw=withdrawing(services, one),
+        )  # fmt: skip
     taken = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in moved.withdrawn.items())
     show(moved, as_json, f"champion is version {moved.champion.version} again; {taken}{_finished(moved)}")
 
@@ -213,6 +226,7 @@ def shadow(
     """Give the alias `shadow` to a version that is to be watched beside the champion, or take it away."""
     from components.errors import ParameterError
     from pipelines.composition import MODEL_NAMES
+    from pipelines.registry_lease import moving_aliases
     from pipelines.shadow import shadow as run
     from pipelines.withdraw import withdrawing
 
@@ -221,10 +235,11 @@ def shadow(
             expected="--version N or --off", got="both" if off else "neither", hint="one of them"
         )
     services, (one,) = services_at(workspace), tasks_of(task)
-    found = run(
-        services.registry, services.store, name=MODEL_NAMES[one], version=version, reason=reason, by=who(by),
-        withdraw=withdrawing(services, one),
-    )  # fmt: skip
+    with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
+        found = run(
+            services.registry, ledger, name=MODEL_NAMES[one], version=version, reason=reason, by=who(by),
+            withdraw=withdrawing(services, one),
+        )  # fmt: skip
     show(found, as_json, f"shadow is version {found.version}" if found else "no shadow")
 
 
