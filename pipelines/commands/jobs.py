@@ -81,11 +81,12 @@ def monitor(
 ) -> None:
     """Scorecards, uncertainty and drift of a batch with the model in use; opens labeling requests.
 
-    Returned labels then say whether the champion still keeps what it promises of its answers; the ledger keeps that
-    verdict.
+    A version with the alias `shadow` scores beside it (`ctloop shadow --report`). Returned labels then say whether the
+    champion still keeps what it promises of its answers; the ledger keeps that verdict.
     """
     from pipelines.coverage import check_coverage
     from pipelines.monitor import report_folder, verdict_json
+    from pipelines.shadow_watch import watch_shadow
     from pipelines.turn import unseen_batches, watch
 
     services, (one,) = services_at(workspace), tasks_of(task)
@@ -93,6 +94,7 @@ def monitor(
     verdicts, lines = [], []
     for name in chosen:
         watched = watch(services, one, name, now=lambda: datetime.now(UTC))
+        watch_shadow(services, one, name)
         page = report_folder(services.workspace, one, name) / "index.html"
         verdicts.append(verdict_json(watched.report))
         lines.append(

@@ -213,27 +213,50 @@ def rollback(
     show(moved, as_json, f"champion is version {moved.champion.version} again; {taken}{_finished(moved)}")
 
 
-@writes("ctloop shadow", moves_aliases=True)
 def shadow(
     task: TaskOption,
-    reason: Annotated[str, typer.Option(help="why; the ledger keeps it")],
+    reason: Annotated[str | None, typer.Option(help="why; the ledger keeps it")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="number of the registered version")] = None,
     off: Annotated[bool, typer.Option("--off", help="no version any more")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="instead: how it has done beside the version in use")
+    ] = False,
     by: ByOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give the alias `shadow` to a version that is to be watched beside the champion, or take it away."""
+    """Give the alias `shadow` to a version that is to be watched beside the champion, or take it away.
+
+    `ctloop monitor` and `ctloop score` then score with both. `--report` shows how far the two agree, who is surer, and
+    who is nearer to the labels that experts have returned since.
+    """
     from components.errors import ParameterError
+
+    if report:
+        from pipelines.shadow_watch import report_text, shadow_report
+
+        services, (one,) = services_at(workspace), tasks_of(task)
+        found = shadow_report(services, one)
+        show(found, as_json, report_text(found))
+        return
+    if off == (version is not None) or reason is None:
+        raise ParameterError(
+            expected="--report, or --version N or --off with a --reason",
+            got="no reason" if off != (version is not None) else "both" if off else "neither",
+            hint="one of them",
+        )
+    _shadow(task=task, reason=reason, version=version, by=by, workspace=workspace, as_json=as_json)
+
+
+@writes("ctloop shadow", moves_aliases=True)
+def _shadow(
+    *, task: str, reason: str, version: int | None, by: str | None, workspace: Path | None, as_json: bool
+) -> None:
     from pipelines.composition import MODEL_NAMES
     from pipelines.registry_lease import moving_aliases
     from pipelines.shadow import shadow as run
     from pipelines.withdraw import withdrawing
 
-    if off == (version is not None):
-        raise ParameterError(
-            expected="--version N or --off", got="both" if off else "neither", hint="one of them"
-        )
     services, (one,) = services_at(workspace), tasks_of(task)
     with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
         found = run(
