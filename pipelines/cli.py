@@ -18,6 +18,7 @@ from pipelines.commands import (
     reading,
     registry,
     reporting,
+    retraining,
     scheduling,
     scoring,
     stages,
@@ -32,8 +33,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     registry.register, registry.import_weights, registry.gate, registry.external_test, registry.export,
     registry.promote, registry.rollback, registry.shadow,
     jobs.monitor, scoring.score, reading.reading_list, where_to_look.where_to_look, reporting.pilot_report,
-    reporting.dossier,
-    jobs.retrain, jobs.plan, jobs.compare,
+    reporting.dossier, retraining.retrain, jobs.plan, jobs.compare,
     labeling.serve, scheduling.scheduler, scheduling.clean_up, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,
     bench.bench,
 )  # fmt: skip

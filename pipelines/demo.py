@@ -249,9 +249,9 @@ class Demonstration:
         from pipelines.retrain import retrain
         from pipelines.turn import judge_and_promote
 
-        ran = retrain(self.workspace, task)
+        trained = retrain(self.workspace, task)
         judge_and_promote(self.services, task)
-        return {"ran": list(ran)}
+        return {"ran": list(trained.ran)}
 
     def wrong_labels(self, task: Task) -> dict[str, Any]:
         from pipelines.wrong_labels import train_on_wrong_labels

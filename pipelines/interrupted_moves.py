@@ -7,6 +7,7 @@ from components.operations.alias_moves import finish_moves
 from components.registry.production import unsettled
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.progress import say
+from pipelines.registry_lease import moving_aliases
 from pipelines.withdraw import withdrawing
 
 
@@ -23,9 +24,10 @@ def finish_interrupted(services: Services) -> list[str]:
         if not waiting:
             continue
         try:
-            done = finish_moves(
-                services.registry, services.store, name=name, withdraw=withdrawing(services, task)
-            )
+            with moving_aliases(services.store, name) as ledger:
+                done = finish_moves(
+                    services.registry, ledger, name=name, withdraw=withdrawing(services, task)
+                )
         except StateError as error:
             told.append(f"{len(waiting)} interrupted moves of {name} are still to be finished: {error}")
             continue

@@ -36,7 +36,7 @@ def prepare_label_maps(workspace: Workspace, names: tuple[str, ...], keys: Mappi
     folder.mkdir(parents=True, exist_ok=True)
     record, refused = PreparedRecord(folder), Reasons()
     for frame, frame_key in keys.items():
-        label = _chosen(workspace, frame, ".b2nd")
+        label = chosen_label(workspace, frame, ".b2nd")
         if label is None:
             continue
         sidecar = label.with_name(f"{frame}.sidecar.json").read_text()
@@ -59,7 +59,7 @@ def prepare_findings(workspace: Workspace, names: tuple[str, ...], cases: Iterab
     rows: list[dict[str, Any]] = []
     refused = Reasons()
     for case in sorted(set(cases)):
-        label = _chosen(workspace, case, ".json", task="classification")
+        label = chosen_label(workspace, case, ".json", task="classification")
         if label is None:
             continue
         try:
@@ -74,6 +74,15 @@ def prepare_findings(workspace: Workspace, names: tuple[str, ...], cases: Iterab
     table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(names, "float64"))
     write_whole(folder / "findings.parquet", table.astype({"case_id": "object"}).to_parquet(index=False))
     return refused
+
+
+def chosen_label(workspace: Workspace, name: str, suffix: str, *, task: Any = "segmentation") -> Path | None:
+    """The label file of ``name`` that counts; a label without its sidecar is not yet there."""
+    for folder in (workspace.answers(task), workspace.ingested(task) / "labels"):
+        label = folder / f"{name}{suffix}"
+        if label.exists() and (folder / f"{name}.sidecar.json").exists():
+            return label
+    return None
 
 
 def _prepare_one(
@@ -101,15 +110,6 @@ def _on(grid: Geometry, label_map: LabelMap, native: Geometry, names: tuple[str,
     return prepare_labels(label_map, names, grid)
 
 
-def _chosen(workspace: Workspace, name: str, suffix: str, *, task: Any = "segmentation") -> Path | None:
-    """The label file of ``name`` that counts; a label without its sidecar is not yet there."""
-    for folder in (workspace.answers(task), workspace.ingested(task) / "labels"):
-        label = folder / f"{name}{suffix}"
-        if label.exists() and (folder / f"{name}.sidecar.json").exists():
-            return label
-    return None
-
-
 def _findings(path: Path, names: tuple[str, ...]) -> dict[str, float]:
     values = json.loads(path.read_text())
     if not isinstance(values, dict) or not all(v in (0, 1, None) for v in values.values()):
@@ -120,7 +120,7 @@ def _findings(path: Path, names: tuple[str, ...]) -> dict[str, float]:
 
 
 def _names(workspace: Workspace, frame: str) -> tuple[str, ...]:
-    there = _chosen(workspace, frame, ".b2nd") is not None
+    there = chosen_label(workspace, frame, ".b2nd") is not None
     return (f"{frame}.b2nd", f"{frame}.sidecar.json") if there else ()
 
 

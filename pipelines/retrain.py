@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
+from pathlib import Path
 
+from components.cohort.label_set import LABEL_SET_FILE, LabelSetDiff
 from components.cohort.task import Task
 from pipelines.answer_door import publish_waiting
 from pipelines.composition import Services
 from pipelines.dvc_commands import commit_data, repro, require_branch, stages_of
+from pipelines.label_set_diff import coming_diff, trained_diff
+from pipelines.progress import say, write_json
 from pipelines.resolve_teacher import resolve_teacher
 from pipelines.temporary_clone import bring_back, temporary_clone
 from pipelines.turn import ask_about_jumps
 from pipelines.workspace import Workspace
 
 
-def retrain(workspace: Workspace, task: Task) -> tuple[str, ...]:
-    """Run the stages of ``task`` on all accepted answers; the names of the stages that ran.
+@dataclass(frozen=True, kw_only=True)
+class Retrained:
+    """One retraining.
+
+    Args:
+        ran: names of the stages that ran.
+        labels: what it learned from that the champion did not; ``None`` where no split was there to tell by.
+        folder: what is kept of it: labels.json.
+    """
+
+    ran: tuple[str, ...]
+    labels: LabelSetDiff | None
+    folder: Path
+
+
+def retrain(workspace: Workspace, task: Task) -> Retrained:
+    """Run the stages of ``task`` on all accepted answers, and say before what is new about the labels.
 
     Their data version is made and committed first, with the version that a teacher's alias stands for; the
     outcome becomes one more commit on the workspace's branch. Killed half-way, it is simply called again:
@@ -25,10 +45,29 @@ def retrain(workspace: Workspace, task: Task) -> tuple[str, ...]:
     services = Services(workspace)
     publish_waiting(services)
     resolve_teacher(workspace, (task,))
-    commit_data(workspace.root, f"Data version for retraining the {task} model")
+    version = commit_data(workspace.root, f"Data version for retraining the {task} model")
+    folder = retraining_folder(workspace, task, version)
+    labels = _show_labels(services, task, folder)
     with temporary_clone(workspace, f"retrain-{task}") as clone:
         ran = repro(clone.root, stages_of(task), env={"CTLOOP_STATE": str(workspace.state)})
         commit_data(clone.root, f"Retrain the {task} model")
         bring_back(workspace, clone)
+    if (workspace.model(task) / LABEL_SET_FILE).is_file():
+        labels = trained_diff(services, task)
+        write_json(folder / "labels.json", labels.as_json())
     ask_about_jumps(services, task, now=lambda: datetime.datetime.now(datetime.UTC))
-    return ran
+    return Retrained(ran=ran, labels=labels, folder=folder)
+
+
+def retraining_folder(workspace: Workspace, task: Task, version: str) -> Path:
+    """Where a retraining from the data version (a commit) ``version`` keeps what people may ask of it."""
+    return workspace.reports / "retrain" / f"{task}-{version[:12]}"
+
+
+def _show_labels(services: Services, task: Task, folder: Path) -> LabelSetDiff | None:
+    if not services.workspace.split(task).is_file():
+        return None
+    labels = coming_diff(services, task)
+    say(f"retrain {task}: {labels.words()}")
+    write_json(folder / "labels.json", labels.as_json())
+    return labels

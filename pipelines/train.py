@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.adapters.whole_file import write_whole
+from components.cohort.label_set import LABEL_SET_FILE, label_set_json
 from components.cohort.labels import Provenance
 from components.cohort.task import Task
 from components.models.training_plan import ClassificationPlan, SegmentationPlan
@@ -64,7 +66,7 @@ class ClassificationTrainParams(TrainParams):
 
 
 def train(workspace: Workspace, task: Task) -> None:
-    """Write ``models/TASK``: weights.safetensors and model.json."""
+    """Write ``models/TASK``: weights.safetensors, model.json and label_set.json."""
     if task == "segmentation":
         _train_segmentation(workspace)
     else:
@@ -164,6 +166,7 @@ def _logged(
             "final_loss": {step: round(losses[-1], 6) for step, losses in curves.items() if losses},
         }
         write_model(workspace.model(task), network, dataclasses.replace(description, training=facts))
+        write_whole(workspace.model(task) / LABEL_SET_FILE, label_set_json(data.labels))
         log.metrics({f"labels/{kind}": count for kind, count in data.counts().items()})
         log.file(workspace.model(task) / DESCRIPTION)
     shutil.rmtree(checkpoints, ignore_errors=True)

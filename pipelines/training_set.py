@@ -17,6 +17,7 @@ import pandas as pd
 
 from components.adapters.blosc_store import load_crop, load_geometry, load_label_map, load_volume
 from components.adapters.parquet import read_parquet
+from components.cohort.label_set import TaughtLabel
 from components.cohort.labels import LabelSidecar, allowed
 from components.cohort.split import Split
 from components.cohort.task import Task
@@ -45,6 +46,7 @@ class TrainingSet(Generic[Example]):
         spacing_mm: of the prepared grid along (z, y, x).
         data_sha256: names the examples' scans and grids.
         label_set_sha256: names the examples' labels and their provenances.
+        labels: one by one, for people and for the next training.
     """
 
     examples: Sequence[Example]
@@ -52,6 +54,7 @@ class TrainingSet(Generic[Example]):
     spacing_mm: Spacing
     data_sha256: str
     label_set_sha256: str
+    labels: tuple[TaughtLabel, ...]
 
     def counts(self) -> dict[str, int]:
         """Examples per provenance."""
@@ -72,14 +75,17 @@ def segmentation_set(
     cached = _fits(rows, cache_mb)
     prepared = workspace.prepared("segmentation") / "frames"
     names: dict[int, str] = {}
-    examples = []
-    for frame, patient in _names(rows, "frame_id", "patient_id"):
+    examples, taught = [], []
+    for frame, patient, site in _names(_with_site(rows), "frame_id", "patient_id", "site"):
         found = labels[frame]
         assert found is not None
         label_map = load_label_map(found[0])
         names = _same_names(names or dict(label_map.names), dict(label_map.names), frame)
         generator = np.random.default_rng([seed, zlib.crc32(frame.encode())])
+        foreground = sample_foreground(label_map.labels, generator)
         volume = prepared / f"{frame}.b2nd"
+        shown = tuple(sorted(names[value] for value in foreground if value in names))
+        taught.append(_taught(frame, patient, site, found[1], shown))
         examples.append(
             LabeledFrame(
                 frame_id=frame,
@@ -88,7 +94,7 @@ def segmentation_set(
                 shape=label_map.geometry.shape,
                 read_hu=_crops(volume, load_volume(volume).voxels_hu if cached else None),
                 read_labels=_crops(found[0], label_map.labels if cached else None),
-                foreground=sample_foreground(label_map.labels, generator),
+                foreground=foreground,
             )
         )
     sidecars = {frame: found for frame, found in labels.items() if found is not None}
@@ -98,6 +104,7 @@ def segmentation_set(
         spacing_mm=_spacing(prepared, rows),
         data_sha256=_data_sha256(rows),
         label_set_sha256=_label_set_sha256(sidecars),
+        labels=tuple(taught),
     )
 
 
@@ -148,12 +155,17 @@ def classification_set(
         )
     files = {case: (folder / "findings.parquet", sidecar) for case, sidecar in cases.items()}
     used = {case: files[case] for case in sorted(set(rows["case_id"]))}
+    each = _with_site(rows).drop_duplicates("case_id")
     return TrainingSet(
         examples=examples,
         label_names=names,
         spacing_mm=_spacing(prepared, rows),
         data_sha256=_data_sha256(rows),
         label_set_sha256=_label_set_sha256(used),
+        labels=tuple(
+            _taught(case, patient, site, cases[case], _present(table, case))
+            for case, patient, site in _names(each, "case_id", "patient_id", "site")
+        ),
     )
 
 
@@ -215,6 +227,25 @@ def refuse_leak(rows: pd.DataFrame, frames: pd.DataFrame, split: Split) -> None:
             got=f"a leak of {len(shared)}, {shared['frame_id'].iloc[0]} the first",
             hint="giving both cases one patient in cases.csv, or removing the copy",
         )
+
+
+def _taught(name: str, patient: str, site: str, sidecar: LabelSidecar, shows: tuple[str, ...]) -> TaughtLabel:
+    return TaughtLabel(
+        name=name, patient_id=patient, site=site, provenance=sidecar.provenance,
+        label_sha256=sidecar.label_sha256, shows=shows,
+    )  # fmt: skip
+
+
+def _present(findings: pd.DataFrame, case: str) -> tuple[str, ...]:
+    values = findings.loc[[case]].to_numpy(dtype=np.float32)[0]
+    return tuple(
+        sorted(str(name) for name, value in zip(findings.columns, values, strict=True) if value == 1)
+    )
+
+
+def _with_site(rows: pd.DataFrame) -> pd.DataFrame:
+    """A table of before sites were known has none."""
+    return rows.assign(site=rows["site"].fillna("") if "site" in rows else "")
 
 
 def _names(rows: pd.DataFrame, *columns: str) -> Iterator[tuple[str, ...]]:

@@ -39,6 +39,7 @@ from pipelines.pseudo_jumps import frames_to_ask_about
 from pipelines.pseudo_manifest import read_manifest
 from pipelines.pseudo_params import PseudoLabelParams
 from pipelines.register import register
+from pipelines.registry_lease import moving_aliases
 from pipelines.requests import RequestsParams, export_requests
 from pipelines.workspace import Workspace
 
@@ -76,7 +77,8 @@ def judge_and_promote(services: Services, task: Task, *, automatic: bool = True)
     """Register what was trained, put it to the gate, and promote it if it passed and ``automatic``."""
     name = MODEL_NAMES[task]
     registry, ledger = services.registry, services.store
-    version = register(services.workspace, task, registry, ledger, name=name)
+    with moving_aliases(ledger, name) as leased:
+        version = register(services.workspace, task, registry, leased, name=name)
     if {"champion", "previous"} & set(version.aliases):
         note = _what_became_of(version, services.version_in_use(task), ledger)
         return Judged(version=version, verdict=None, promoted=False, note=note)
@@ -84,7 +86,8 @@ def judge_and_promote(services: Services, task: Task, *, automatic: bool = True)
         services.workspace, task, registry, ledger, name=name, load_predictor=services.load_predictor
     )
     if verdict.accepted and automatic:
-        promote(registry, ledger, name=name)
+        with moving_aliases(ledger, name) as leased:
+            promote(registry, leased, name=name)
     return Judged(version=version, verdict=verdict, promoted=verdict.accepted and automatic)
 
 

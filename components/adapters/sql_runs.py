@@ -12,7 +12,7 @@ from components.adapters.sql_engine import reading, writing
 from components.adapters.sql_tables import ScheduledRunRow, ScheduleRow
 
 RunStatus = Literal["queued", "running", "done", "failed", "timed out", "lost"]
-Cause = Literal["cron", "missed", "answers", "drift", "by hand", "retry"]
+Cause = Literal["cron", "missed", "answers", "drift", "coverage", "by hand", "retry"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from components.acquisition.strategies import DEFAULT
 from components.cohort.task import TASKS, Task
+from components.drift.coverage import CoverageParams
 from components.drift.novelty import case_novelty
 from components.drift.self_test import FalseAlarmRate, replay_reference
 from components.drift.verdict import DriftParams, DriftVerdict, assess_drift
@@ -42,6 +43,7 @@ class MonitorParams:
         neighbours: reference patients that novelty measures the distance to.
         replays: random windows of reference patients in the self-test of the alarm; 0 leaves it out.
         seed: of the strategy and the self-test.
+        coverage: when returned labels say that the model no longer keeps what it promises of its answers.
     """
 
     drift: DriftParams = field(default_factory=DriftParams)
@@ -55,6 +57,7 @@ class MonitorParams:
     neighbours: int = 5
     replays: int = 0
     seed: int = 0
+    coverage: CoverageParams = field(default_factory=CoverageParams)
 
     def __post_init__(self) -> None:
         counts = (self.frames_per_case, self.neighbours, self.replays + 1)

@@ -16,6 +16,7 @@ EntryKind = Literal[
     "answer",
     "label_set",
     "drift",
+    "coverage",
     "acquisition",
 ]
 

@@ -1,6 +1,7 @@
 """A model package: one folder with all that is needed to use, judge and trace a model.
 
     model.json            input contract, label names, architecture, provenance of training
+    label_set.json        each label that it was trained on: patient, site, provenance, hash, what it shows
     weights.safetensors   weights, without pickle
     calibration.json      temperature and threshold per finding, with their n and source
     quality.json          what judged cases taught about the quality on other cases, with their n

@@ -79,8 +79,14 @@ def monitor(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Scorecards, uncertainty and drift of a batch with the model in use; opens labeling requests."""
+    """Scorecards, uncertainty and drift of a batch with the model in use; opens labeling requests.
+
+    A version with the alias `shadow` scores beside it (`ctloop shadow --report`). Returned labels then say whether the
+    champion still keeps what it promises of its answers; the ledger keeps that verdict.
+    """
+    from pipelines.coverage import check_coverage
     from pipelines.monitor import report_folder, verdict_json
+    from pipelines.shadow_watch import watch_shadow
     from pipelines.turn import unseen_batches, watch
 
     services, (one,) = services_at(workspace), tasks_of(task)
@@ -88,40 +94,17 @@ def monitor(
     verdicts, lines = [], []
     for name in chosen:
         watched = watch(services, one, name, now=lambda: datetime.now(UTC))
+        watch_shadow(services, one, name)
         page = report_folder(services.workspace, one, name) / "index.html"
         verdicts.append(verdict_json(watched.report))
         lines.append(
             f"{name if batch is None else ''}{': ' if batch is None else ''}{watched.report.verdict.kind}; "
             f"{len(watched.opened)} new labeling requests\nreport: {page}"
         )
-    text = "\n".join(lines) or "no batch that the model in use has not seen"
+    coverage = check_coverage(services, one)
+    told = [coverage.words()] if coverage is not None and coverage.promises else []
+    text = "\n".join([*(lines or ["no batch that the model in use has not seen"]), *told])
     show(verdicts[0] if batch is not None else verdicts, as_json, text)
-
-
-@writes("ctloop retrain")
-def retrain(
-    task: TaskOption,
-    automatic: Annotated[bool, typer.Option(help="promote a challenger that passes the gate")] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Retrain on the accepted answers, register, and put the challenger to the gate."""
-    from pipelines.retrain import retrain as run
-    from pipelines.turn import judge_and_promote
-
-    services, (one,) = services_at(workspace), tasks_of(task)
-    ran = run(services.workspace, one)
-    judged = judge_and_promote(services, one, automatic=automatic)
-    verdict = judged.verdict
-    gated = verdict and f"version {judged.version.version}: {verdict.outcome}: {verdict.reason}"
-    facts = {
-        "ran": ran,
-        "version": judged.version.version,
-        "promoted": judged.promoted,
-        "verdict": verdict and verdict.as_json(),
-        "note": judged.note,
-    }
-    show(facts, as_json, gated or judged.note)
 
 
 def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:

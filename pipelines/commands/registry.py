@@ -29,9 +29,11 @@ def register(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonO
     """Put the trained model into the registry, as challenger."""
     from pipelines.composition import MODEL_NAMES
     from pipelines.register import register as run
+    from pipelines.registry_lease import moving_aliases
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    version = run(services.workspace, one, services.registry, services.store, name=MODEL_NAMES[one])
+    with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
+        version = run(services.workspace, one, services.registry, ledger, name=MODEL_NAMES[one])
     show(version, as_json, f"{version.name} version {version.version}, package {version.package_hash[:12]}")
 
 
@@ -52,16 +54,23 @@ def import_weights(
     from components.errors import ParameterError
     from pipelines.composition import MODEL_NAMES
     from pipelines.import_weights import import_ct_scroll
+    from pipelines.registry_lease import moving_aliases
 
     if layout != "ct-scroll":
         raise ParameterError(
             expected="ct-scroll", got=repr(layout), hint="`ctloop import-weights ct-scroll FILE`"
         )
     services = services_at(workspace)
-    version = import_ct_scroll(
-        services.workspace, file, thresholds=thresholds, registry=services.registry, ledger=services.store,
-        name=MODEL_NAMES["classification"],
-    )  # fmt: skip
+    name = MODEL_NAMES["classification"]
+    with moving_aliases(services.store, name) as ledger:
+        version = import_ct_scroll(
+            services.workspace,
+            file,
+            thresholds=thresholds,
+            registry=services.registry,
+            ledger=ledger,
+            name=name,
+        )
     show(version, as_json, f"{version.name} version {version.version}, package {version.package_hash[:12]}")
 
 
@@ -168,13 +177,15 @@ def promote(
     """Make the accepted challenger the champion. Killed, it is finished by the next command, which says so."""
     from pipelines.composition import MODEL_NAMES
     from pipelines.promote import promote as run
+    from pipelines.registry_lease import moving_aliases
     from pipelines.withdraw import withdrawing
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    moved = run(
-        services.registry, services.store, name=MODEL_NAMES[one], override=override, by=who(by),
-        withdraw=withdrawing(services, one),
-    )  # fmt: skip
+    with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
+        moved = run(
+            services.registry, ledger, name=MODEL_NAMES[one], override=override, by=who(by),
+            withdraw=withdrawing(services, one),
+        )  # fmt: skip
     show(moved, as_json, f"champion is version {moved.champion.version}: {moved.reason}{_finished(moved)}")
 
 
@@ -188,43 +199,70 @@ def rollback(
 ) -> None:
     """Return to the champion before; open requests and pseudo-labels of the one that leaves are taken back."""
     from pipelines.composition import MODEL_NAMES
+    from pipelines.registry_lease import moving_aliases
     from pipelines.rollback import rollback as run
     from pipelines.withdraw import withdrawing
 
     services, (one,) = services_at(workspace), tasks_of(task)
-    moved = run(
-        services.registry, services.store, name=MODEL_NAMES[one], reason=reason, by=who(by),
-        withdraw=withdrawing(services, one),
-    )  # fmt: skip
+    with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
+        moved = run(
+            services.registry, ledger, name=MODEL_NAMES[one], reason=reason, by=who(by),
+            withdraw=withdrawing(services, one),
+        )  # fmt: skip
     taken = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in moved.withdrawn.items())
     show(moved, as_json, f"champion is version {moved.champion.version} again; {taken}{_finished(moved)}")
 
 
-@writes("ctloop shadow", moves_aliases=True)
 def shadow(
     task: TaskOption,
-    reason: Annotated[str, typer.Option(help="why; the ledger keeps it")],
+    reason: Annotated[str | None, typer.Option(help="why; the ledger keeps it")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="number of the registered version")] = None,
     off: Annotated[bool, typer.Option("--off", help="no version any more")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="instead: how it has done beside the version in use")
+    ] = False,
     by: ByOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give the alias `shadow` to a version that is to be watched beside the champion, or take it away."""
+    """Give the alias `shadow` to a version that is to be watched beside the champion, or take it away.
+
+    `ctloop monitor` and `ctloop score` then score with both. `--report` shows how far the two agree, who is surer, and
+    who is nearer to the labels that experts have returned since.
+    """
     from components.errors import ParameterError
+
+    if report:
+        from pipelines.shadow_watch import report_text, shadow_report
+
+        services, (one,) = services_at(workspace), tasks_of(task)
+        found = shadow_report(services, one)
+        show(found, as_json, report_text(found))
+        return
+    if off == (version is not None) or reason is None:
+        raise ParameterError(
+            expected="--report, or --version N or --off with a --reason",
+            got="no reason" if off != (version is not None) else "both" if off else "neither",
+            hint="one of them",
+        )
+    _shadow(task=task, reason=reason, version=version, by=by, workspace=workspace, as_json=as_json)
+
+
+@writes("ctloop shadow", moves_aliases=True)
+def _shadow(
+    *, task: str, reason: str, version: int | None, by: str | None, workspace: Path | None, as_json: bool
+) -> None:
     from pipelines.composition import MODEL_NAMES
+    from pipelines.registry_lease import moving_aliases
     from pipelines.shadow import shadow as run
     from pipelines.withdraw import withdrawing
 
-    if off == (version is not None):
-        raise ParameterError(
-            expected="--version N or --off", got="both" if off else "neither", hint="one of them"
-        )
     services, (one,) = services_at(workspace), tasks_of(task)
-    found = run(
-        services.registry, services.store, name=MODEL_NAMES[one], version=version, reason=reason, by=who(by),
-        withdraw=withdrawing(services, one),
-    )  # fmt: skip
+    with moving_aliases(services.store, MODEL_NAMES[one]) as ledger:
+        found = run(
+            services.registry, ledger, name=MODEL_NAMES[one], version=version, reason=reason, by=who(by),
+            withdraw=withdrawing(services, one),
+        )  # fmt: skip
     show(found, as_json, f"shadow is version {found.version}" if found else "no shadow")
 
 

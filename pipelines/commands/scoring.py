@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.commands.options import JsonOption, TaskOption, WorkspaceOption, services_at, show, tasks_of
+
+if TYPE_CHECKING:
+    from components.registry.registry import ModelVersion
 
 
 def score(
@@ -25,10 +28,12 @@ def score(
 ) -> None:
     """Scorecards of every unlabelled case, as Parquet; it may be killed and run again, and runs beside other jobs.
 
+    A version with the alias `shadow` scores the same cases beside the model in use.
     No case is scored twice by one version unless its scans have changed. Exit code 0: done, or as much as --limit
     allows; 1: an error, or cases that went into quarantine in this run (the others are scored).
     """
     from pipelines.score import score as run
+    from pipelines.shadow_watch import shadow_pair
 
     services, (one,) = services_at(workspace), tasks_of(task)
     if model is None:
@@ -37,14 +42,20 @@ def score(
         from components.adapters.registry_teacher import resolve
 
         version = resolve(services.registry, model)
-    result = run(
-        services.workspace, one, version, load_predictor=lambda: services.predictor(version)[0],
-        batch=batch, every=every, limit=limit, retry=retry,
-    )  # fmt: skip
-    text = (
-        f"{result['scored']} cases scored, {result['known']} known before, {result['left']} left, "
+    pair = shadow_pair(services, one) if model is None else None
+
+    def scored_by(scorer: ModelVersion) -> dict[str, Any]:
+        return run(
+            services.workspace, one, scorer, load_predictor=lambda: services.predictor(scorer)[0],
+            batch=batch, every=every, limit=limit, retry=retry,
+        )  # fmt: skip
+
+    results = [scored_by(scorer) for scorer in ((version, pair.shadow) if pair is not None else (version,))]
+    text = "\n".join(
+        f"{result['model']}: {result['scored']} cases scored, {result['known']} known before, {result['left']} left, "
         f"{result['quarantined']} in quarantine\nscores: {result['scores']}"
+        for result in results
     )
-    show(result, as_json, text)
-    if result["quarantined_now"]:
+    show({**results[0], "shadow": results[1] if pair is not None else None}, as_json, text)
+    if any(result["quarantined_now"] for result in results):
         raise typer.Exit(1)

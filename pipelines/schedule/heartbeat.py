@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from components.adapters.sql_leases import SqlLeases
 from components.errors import CtloopError
+
+
+def holder_name() -> str:
+    """One process, for good."""
+    return f"{socket.gethostname()[:100]}, process {os.getpid()}, {secrets.token_hex(4)}"
+
+
+class Leases(Protocol):
+    """See ``components.adapters.sql_leases``."""
+
+    def take(self, name: str, holder: str, seconds: float) -> bool: ...
+
+    def renew(self, name: str, holder: str, seconds: float) -> bool: ...
+
+    def drop(self, name: str, holder: str) -> None: ...
+
+    def holder(self, name: str) -> str | None: ...
 
 
 class Heartbeat:
     """Renews a lease in a thread; ``lost`` once another may have it."""
 
-    def __init__(self, leases: SqlLeases, name: str, holder: str, seconds: float) -> None:
+    def __init__(self, leases: Leases, name: str, holder: str, seconds: float) -> None:
         self._leases, self._name, self._holder, self._seconds = leases, name, holder, seconds
         self._stop = threading.Event()
         self._renewed = time.monotonic()
@@ -46,7 +66,7 @@ class Heartbeat:
 
 
 @contextmanager
-def held(leases: SqlLeases, name: str, holder: str, seconds: float) -> Iterator[Heartbeat | None]:
+def held(leases: Leases, name: str, holder: str, seconds: float) -> Iterator[Heartbeat | None]:
     """The lease, kept until the end; ``None`` where another holds it."""
     if not leases.take(name, holder, seconds):
         yield None

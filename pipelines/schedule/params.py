@@ -17,6 +17,7 @@ class JobParams:
         cron: ``minute hour day month weekday`` with named weekdays; ``None``: not by the clock.
         answers: run when so many answers were accepted since it was last queued; ``None``: not for that.
         on_drift: run when the ledger gets a drift verdict that alarms.
+        on_coverage: run when the ledger gets a verdict that the conformal coverage is broken.
         timeout_minutes: after which it is stopped and counts as failed.
     """
 
@@ -24,6 +25,7 @@ class JobParams:
     timeout_minutes: float
     answers: int | None = None
     on_drift: bool = False
+    on_coverage: bool = False
 
     def __post_init__(self) -> None:
         if self.timeout_minutes <= 0 or (self.answers is not None and self.answers < 1):

@@ -1,4 +1,7 @@
-"""What is due: by the clock, by answers and drift, and after a kill. Any number of daemons may look at once."""
+"""What is due: by the clock, by answers, drift and broken coverage, and after a kill.
+
+Any number of daemons may look at once.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from datetime import UTC, datetime
 
 from components.adapters.cron import Cron
 from components.adapters.sql_runs import Cause
+from components.registry.ledger import LedgerEntry
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.progress import say
 from pipelines.schedule.jobs import Job, jobs_of
@@ -59,14 +63,16 @@ class Planner:
             due = Cron(params.cron, self.params.time_zone).after(datetime.fromisoformat(accounted))
             if due is not None and due <= now:
                 return "cron" if due >= self.started else "missed"
-        if params.answers is None and not params.on_drift:
+        if params.answers is None and not (params.on_drift or params.on_coverage):
             return None
-        fresh = self.services.store.entries_after(seen, "answer", "drift")
+        fresh = self.services.store.entries_after(seen, "answer", "drift", "coverage")
         ours = [entry for entry in fresh if job.task in (None, entry.payload["task"])]
         if params.answers is not None and sum(e.kind == "answer" for e in ours) >= params.answers:
             return "answers"
-        alarms = [e for e in ours if e.kind == "drift" and e.payload["alarmed"] and self._in_use(e.subject)]
-        return "drift" if params.on_drift and alarms else None
+        alarms = {e.kind for e in ours if _alarms(e) and self._in_use(e.subject)}
+        if params.on_drift and "drift" in alarms:
+            return "drift"
+        return "coverage" if params.on_coverage and "coverage" in alarms else None
 
     def _in_use(self, subject: str) -> bool:
         """Whether the version that raised an alarm is still champion: of another it does not matter any more."""
@@ -108,6 +114,12 @@ def supervisor_process(workspace: Workspace) -> Callable[[Job], subprocess.Popen
             )  # fmt: skip
 
     return start
+
+
+def _alarms(entry: LedgerEntry) -> bool:
+    if entry.kind == "drift":
+        return bool(entry.payload["alarmed"])
+    return entry.kind == "coverage" and entry.payload["kind"] == "broken"
 
 
 def _text(moment: datetime) -> str:

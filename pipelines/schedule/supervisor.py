@@ -7,8 +7,6 @@ it knows is in the database: whoever comes next goes on from there.
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +17,7 @@ from components.adapters.sql_runs import Cause, Retry, RunStatus, ScheduledRun, 
 from pipelines.composition import Services
 from pipelines.progress import say
 from pipelines.schedule.attempt import Attempt
-from pipelines.schedule.heartbeat import Heartbeat, held
+from pipelines.schedule.heartbeat import Heartbeat, held, holder_name
 from pipelines.schedule.jobs import Job
 from pipelines.schedule.notices import Channel, notice_of, tell
 from pipelines.schedule.params import SchedulerParams
@@ -122,11 +120,6 @@ def end_run(
 
 def lease_of(job: Job) -> str:
     return f"job {job.name}"
-
-
-def holder_name() -> str:
-    """One process, for good."""
-    return f"{socket.gethostname()[:100]}, process {os.getpid()}, {secrets.token_hex(4)}"
 
 
 def verb_command(workspace: Workspace) -> Callable[[Job], Sequence[str]]:

@@ -16,7 +16,7 @@ def test_an_answer_is_trained_on_though_nobody_published_it(tmp_path: Path) -> N
     start = head(workspace.root)
     answer_on_the_page(workspace, store)
 
-    assert "train@classification" in retrain(workspace, "classification")
+    assert "train@classification" in retrain(workspace, "classification").ran
 
     assert f"{CHEST_CASE}.json" in (workspace.root / "models" / "seen").read_text()
     assert (workspace.answers("classification") / f"{CHEST_CASE}.sidecar.json").exists()

@@ -212,7 +212,7 @@ def test_the_stage_writes_a_package_twice_the_same_and_logs_a_run(
     for _ in range(2):
         train(hearts, task)
         files = sorted(hearts.model(task).iterdir())
-        assert [file.name for file in files] == ["model.json", "weights.safetensors"]
+        assert [file.name for file in files] == ["label_set.json", "model.json", "weights.safetensors"]
         written.append([file.read_bytes() for file in files])
     assert written[0] == written[1]
     description = read_description(hearts.model(task))

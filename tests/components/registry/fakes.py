@@ -60,11 +60,32 @@ class RegistryInMemory:
         return replace(version, aliases=tuple(aliases))
 
 
+class LeasesInMemory:
+    """Implements ``pipelines.schedule.heartbeat.Leases`` without a clock: none runs out."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, str] = {}
+
+    def take(self, name: str, holder: str, seconds: float) -> bool:
+        return self._holders.setdefault(name, holder) == holder
+
+    def renew(self, name: str, holder: str, seconds: float) -> bool:
+        return self._holders.get(name) == holder
+
+    def drop(self, name: str, holder: str) -> None:
+        if self.renew(name, holder, 0.0):
+            del self._holders[name]
+
+    def holder(self, name: str) -> str | None:
+        return self._holders.get(name)
+
+
 class LedgerInMemory:
     """Implements ``Ledger``."""
 
     def __init__(self) -> None:
         self._entries: list[LedgerEntry] = []
+        self.leases = LeasesInMemory()
 
     def append(self, kind: EntryKind, subject: str, payload: Mapping[str, Any]) -> LedgerEntry:
         at = f"2026-01-01T00:{len(self._entries) // 60:02d}:{len(self._entries) % 60:02d}+00:00"

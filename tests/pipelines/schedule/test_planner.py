@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.composition import Services
 from pipelines.schedule.jobs import Job
+from pipelines.schedule.params import JobParams
 from pipelines.schedule.planner import Planner
 from pipelines.schedule.supervisor import lease_of
 from tests.components.adapters.databases import BOTH, empty_database
@@ -63,6 +64,24 @@ def services(
         services = made_services(tmp_path)
         yield services
         services.store.close()
+
+
+def test_broken_coverage_of_the_model_in_use_is_a_cause(services: Services) -> None:
+    store = services.store
+    jobs = {"retrain": JobParams(cron=None, on_coverage=True, timeout_minutes=1.0)}
+    daemon = Daemon(services, jobs=jobs, notify_done=())
+    facts = {"version": 1, "package_hash": "h", "previous": None, "reason": "r", "aliases": {"champion": 1}}
+    move = store.append("promote", f"{NAME}/1", facts)
+    store.append("settled", f"{NAME}/1", {"entry": move.number, "move": "promote", "reason": "r"})
+    daemon.look(0)
+    for subject, kind in ((f"{NAME}/1", "held"), (f"{NAME}/2", "broken")):
+        store.append("coverage", subject, {"task": "segmentation", "kind": kind, "promises": []})
+    daemon.look(1)
+    assert daemon.causes(RETRAIN) == []
+    store.append("coverage", f"{NAME}/1", {"task": "segmentation", "kind": "broken", "promises": []})
+    daemon.look(2)
+    daemon.look(3)
+    assert daemon.causes(RETRAIN) == ["coverage"]
 
 
 def test_a_cron_time_is_due_once(services: Services) -> None:
