@@ -126,7 +126,8 @@ def _discontinuity(scorecards: Scorecards, patients: list[str]) -> Floats:
     if column not in scorecards.pool:
         return np.zeros(len(patients))
     worst = scorecards.pool.groupby("patient_id")[column].max()
-    return np.nan_to_num(worst.set_axis(worst.index.astype(str)).loc[patients].to_numpy(dtype=np.float64))
+    values = worst.set_axis(worst.index.astype(str)).loc[patients].to_numpy(dtype=np.float64)
+    return np.asarray(np.nan_to_num(values))
 
 
 def _volume_ratio(scorecards: Scorecards, patients: list[str]) -> Floats:
