@@ -73,7 +73,7 @@ def write_json(path: Path, content: Any) -> None:
     write_whole(path, json.dumps(content, indent=1, sort_keys=True) + "\n", durable=True)
 
 
-def bar(title: str) -> Callable[[int, int], None]:
+def bar(title: str, unit: str = "frame") -> Callable[[int, int], None]:
     """A progress bar on standard error with the time left, to be called with (done, total); it begins then."""
     from tqdm import tqdm
 
@@ -81,7 +81,7 @@ def bar(title: str) -> Callable[[int, int], None]:
 
     def show(done: int, total: int) -> None:
         if not bars:
-            bars.append(tqdm(desc=title, unit="frame", total=total, file=sys.stderr, mininterval=0.5))
+            bars.append(tqdm(desc=title, unit=unit, total=total, file=sys.stderr, mininterval=0.5))
         (shown,) = bars
         shown.update(done - shown.n)
         if done >= total:

@@ -122,7 +122,7 @@ Draw = Callable[[Patient], Drawn]
 def draw_pool(composition: Composition, seed: int, *, draw: Draw | None = None, workers: int = 1) -> Pool:
     """The patients of ``seed``, by ``draw`` (hearts); those of another composition are others."""
     patients, one = patients_of(composition, seed), draw or draw_heart
-    show = bar(f"drawing the {composition.name} patients")
+    show = bar(f"drawing the {composition.name} patients", "patient")
     with ExitStack() as stack:
         if workers == 1:
             found: Iterable[Drawn] = map(one, patients)

@@ -44,7 +44,7 @@ class Job:
 def run_jobs(jobs: Sequence[Job], *, workers: int) -> dict[Job, Campaign]:
     """All that are not done yet, in processes of one thread each: faster than one process of two at this size."""
     missing = [job for job in jobs if not job.result.is_file()]
-    show = bar(f"{len(jobs)} campaigns, {len(jobs) - len(missing)} done before")
+    show = bar(f"{len(missing)} campaigns, {len(jobs) - len(missing)} done before", "campaign")
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as processes:
         running = [processes.submit(run_job, job) for job in missing]
         for done, future in enumerate(as_completed(running), start=1):
