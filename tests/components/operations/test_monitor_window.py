@@ -70,7 +70,8 @@ def scanner(brightness: float) -> Callable[[str], Volume]:
     def load(frame: str) -> Volume:
         generator = np.random.default_rng(list(frame.encode()))
         patient = np.random.default_rng(list(frame[:3].encode())).normal(0, 20)
-        voxels = generator.normal(100 + patient + brightness, 30, GRID.shape)
+        anatomy = np.linspace(-40, 40, GRID.shape[0])[:, None, None]  # slices that follow one another
+        voxels = generator.normal(100 + patient + brightness, 30, GRID.shape) + anatomy
         return Volume(voxels_hu=voxels.round().astype(np.int16), geometry=GRID)
 
     return load

@@ -89,7 +89,7 @@ def test_discontinuity_of_a_ramp_is_one_over_the_lag_and_without_order_one() -> 
     lost = ramp[np.random.default_rng(0).permutation(64)]
     assert slice_discontinuity(volume(lost, (6.0, 1.0, 1.0))) == pytest.approx(1.0, abs=0.35)
     noise = np.random.default_rng(1).normal(0, 100, (64, 64, 64))
-    assert slice_discontinuity(volume(noise)) == pytest.approx(1.0, abs=0.05)
+    assert slice_discontinuity(volume(noise)) == pytest.approx(1.0, abs=0.15)
 
 
 def test_discontinuity_is_of_blocks_so_that_grain_does_not_count() -> None:

@@ -51,7 +51,7 @@ def test_what_is_said_follows_from_the_softmax_of_the_members() -> None:
 
 def test_mean_dice_is_that_of_the_library() -> None:
     rng = np.random.default_rng(0)
-    first, second = rng.integers(0, 6, (2, 4, 32, 32, 32)).astype(np.uint8)
+    first, second = rng.integers(0, 6, (2, 4, *GRID.shape)).astype(np.uint8)
     maps = [[LabelMap(labels=m, geometry=GRID, names=HEART_LABELS) for m in some] for some in (first, second)]
     expected = [np.nanmean(list(dice_per_structure(a, b).values())) for a, b in zip(*maps, strict=True)]
     assert mean_dice(first, second) == pytest.approx(expected)
