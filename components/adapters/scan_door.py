@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gzip
 import io
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from components.errors import InputError, ParameterError
 MIN_SLICES = 8  # as ingest's default: a frame with fewer voxels along an axis is turned away
 _NIFTI = (".nii", ".nii.gz")
 _MEGABYTE = 1_000_000
+_GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 Scan = ScannedFrame | Rejected
 
 
@@ -81,7 +84,8 @@ class ScanDoor:
             if data.startswith(b"PK\x03\x04"):
                 self._unpack(data, folder)
             else:
-                (folder / f"scan{_suffix(data)}").write_bytes(data)
+                scan = self._gunzipped(data) if data.startswith(_GZIP) else data
+                (folder / f"scan{_suffix(scan)}").write_bytes(scan)
             yield _read(folder, sorted(file.name for file in folder.iterdir()))
 
     def out_folder(self, asked: str) -> Path | None:
@@ -106,6 +110,18 @@ class ScanDoor:
                 expected="content in base64", got=str(error), hint="`base64 -w0 FILE`"
             ) from error
 
+    def _gunzipped(self, data: bytes) -> bytes:
+        try:
+            with gzip.open(io.BytesIO(data)) as opened:
+                scan = opened.read(self.max_bytes + 1)
+        except (EOFError, OSError, zlib.error) as error:
+            raise InputError(
+                expected="a whole gzip file", got=type(error).__name__, hint="packing it again"
+            ) from error
+        if len(scan) > self.max_bytes:
+            raise self._too_large()
+        return scan
+
     def _unpack(self, data: bytes, folder: Path) -> None:
         """Members under names of ours; what a member claims to weigh is not believed."""
         left = self.max_bytes
@@ -119,7 +135,7 @@ class ScanDoor:
                     if left < 0:
                         raise self._too_large()
                     (folder / f"{number:06d}.dcm").write_bytes(content)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
             raise InputError(
                 expected="a ZIP of DICOM files", got=type(error).__name__, hint="packing them again, without a password"
             ) from error  # fmt: skip
@@ -144,7 +160,5 @@ def _is_known(root: Path, file: str) -> bool:
 
 
 def _suffix(data: bytes) -> str:
-    """By the marks of gzip (RFC 1952), DICOM (PS3.10 section 7.1) and NIfTI-1."""
-    if data.startswith(b"\x1f\x8b"):
-        return ".nii.gz"
+    """By the mark of DICOM (PS3.10 section 7.1)."""
     return ".dcm" if data[128:132] == b"DICM" else ".nii"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -128,6 +129,21 @@ def test_content_that_is_too_large_or_no_content_is_refused(tmp_path: Path) -> N
         from_content("no base64!")
     with pytest.raises(InputError, match="a ZIP of DICOM files"):
         from_content(base64.b64encode(b"PK\x03\x04broken").decode())
+    with pytest.raises(InputError, match="at most 2 MB a row"):
+        from_content(base64.b64encode(gzip.compress(bytes(3_000_000))).decode(), small)
+
+
+@pytest.mark.parametrize("at", [0.3, 0.6])
+def test_packed_content_that_was_damaged_on_its_way_is_refused(at: float) -> None:
+    noise = np.random.default_rng(0).bytes(4000)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.dcm", noise.hex())
+    for whole in (packed.getvalue(), gzip.compress(noise.hex().encode())):
+        place = int(len(whole) * at)
+        damaged = whole[:place] + b"\xff" * 64 + whole[place + 64 :]
+        with pytest.raises(InputError, match=r"a ZIP of DICOM files|a whole gzip file"):
+            from_content(base64.b64encode(damaged).decode())
 
 
 def test_label_maps_go_only_where_they_may(tmp_path: Path) -> None:

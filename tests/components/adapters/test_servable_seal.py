@@ -54,9 +54,11 @@ def model(registered: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_model_as_it_was_registered_is_taken(model: Path) -> None:
     verify_servable(model)
+    registered = servable_hash(model)
     (model / "__pycache__").mkdir()
     (model / "__pycache__" / "pyfunc_model.cpython-312.pyc").write_bytes(b"compiled")
     verify_servable(model)
+    assert servable_hash(model) == registered
 
 
 @pytest.mark.parametrize("name", KINDS)
