@@ -23,6 +23,7 @@ from components.operations.scoring import score_cases
 from components.registry.registry import ModelVersion
 from components.scorecard.columns import QUALITY
 from components.scorecard.conformal_sets import LEVEL as SET_LEVEL
+from components.volume.volume import Volume
 from pipelines.composition import Services
 from pipelines.gate import training_patients
 from pipelines.label_names import structure_names
@@ -114,35 +115,42 @@ def _own_patients(package: Path) -> set[str]:
 
 
 def _judge(services: Services, task: Task, version: ModelVersion, cases: Sequence[_Answered]) -> pd.DataFrame:
-    """Frames of these cases are predicted again: what the answers are compared with must be this version's."""
+    """Frames of these cases are predicted again: what the answers are compared with must be this version's.
+
+    Case by case, so that the label maps of one are held at a time.
+    """
     workspace = services.workspace
     predictor, package = services.predictor(version)
     table = read_parquet(workspace.prepared(task) / "frames.parquet")
-    answered = {frame for case in cases for frame in case.frames}
-    seen: dict[str, FramePrediction] = {}
-    failed: set[str] = set()
-    cards = score_cases(
-        predictor, table[table["case_id"].isin([case.case_id for case in cases])], prepared_volume(workspace, task),
-        on_prediction=lambda frame, said: seen.update({frame: said} if frame in answered else {}),
-        on_error=lambda frame, error: failed.add(frame),
-    )  # fmt: skip
+    load = prepared_volume(workspace, task)
     judge = _dice_of(workspace) if task == "segmentation" else _findings_of(workspace, package)
     rows = []
     for case in cases:
-        own = cards[cards["case_id"] == case.case_id]
-        if own.empty or failed & set(case.frames):
+        cards, said = score_and_say(predictor, table[table["case_id"] == case.case_id], load)
+        if not said.keys() >= set(case.frames):
             continue  # the monitor says why; it is tried again
-        quality, promises = judge(case, {frame: seen[frame] for frame in case.frames})
-        promises |= _interval(own, quality, predictor)
+        quality, promises = judge(case, {frame: said[frame] for frame in case.frames})
+        promises |= _interval(cards, quality, predictor)
         rows.append(
             {
                 **{name: getattr(case, name) for name in _COLUMNS[:5]},
                 "quality": quality,
-                "uncertainty": float(own["uncertainty"].mean()),
+                "uncertainty": float(cards["uncertainty"].mean()),
                 "promises": json.dumps(promises, sort_keys=True),
             }
         )
     return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def score_and_say(
+    predictor: Predictor, frames: pd.DataFrame, load: Callable[[str], Volume]
+) -> tuple[pd.DataFrame, dict[str, FramePrediction]]:
+    """Scorecards, and frame_id → answer of the frames that can be predicted; all stay in memory, so few at a time."""
+    said: dict[str, FramePrediction] = {}
+    cards = score_cases(
+        predictor, frames, load, on_prediction=said.__setitem__, on_error=lambda frame, error: None
+    )
+    return cards, said
 
 
 _Promises = dict[str, tuple[float, bool]]

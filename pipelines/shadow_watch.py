@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from components.adapters.parquet import read_parquet
 from components.adapters.whole_file import write_whole
 from components.cohort.task import Task
 from components.errors import StateError
-from components.models.prediction import FramePrediction, Predictor
+from components.models.prediction import Predictor
 from components.operations.compare_shadow import COMPARED, call_agreement, label_agreement, shadow_summary
 from components.operations.monitor_window import MonitorParams
 from components.operations.register_model import subject_of
-from components.operations.scoring import score_cases
 from components.registry.registry import ModelVersion
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.evaluate_params import EvaluateParams
@@ -26,7 +26,7 @@ from pipelines.keep_scores import scores_of
 from pipelines.params import load_section
 from pipelines.prepared_cases import prepared_volume
 from pipelines.progress import bar
-from pipelines.returned_labels import returned_labels
+from pipelines.returned_labels import returned_labels, score_and_say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,19 +126,20 @@ def _first(frames: pd.DataFrame, few: int) -> pd.DataFrame:
 def _drawn_alike(
     services: Services, task: Task, predictors: list[Predictor], frames: pd.DataFrame
 ) -> dict[str, float]:
-    """case_id → mean agreement of its frames; a case that either version cannot draw has none."""
-    said: tuple[dict[str, FramePrediction], ...] = ({}, {})
-    for predictor, seen in zip(predictors, said, strict=True):
-        score_cases(
-            predictor, frames, prepared_volume(services.workspace, task), on_prediction=seen.__setitem__,
-            on_error=lambda frame, error: None,
-        )  # fmt: skip
-    both = frames[frames["frame_id"].isin(said[0].keys() & said[1].keys())]
-    alike = both["frame_id"].map(
-        {name: label_agreement(said[0][name], said[1][name]) for name in both["frame_id"]}
-    )
-    means = alike.astype(float).groupby(both["case_id"].astype(str)).mean()
-    return {str(case): float(value) for case, value in means.items()}
+    """case_id → mean agreement of its frames; a case that either version cannot draw has none.
+
+    Case by case, so that the label maps of one are held at a time.
+    """
+    load = prepared_volume(services.workspace, task)
+    alike = {}
+    for case, rows in frames.groupby("case_id", sort=True):
+        champion, shadow = (score_and_say(predictor, rows, load)[1] for predictor in predictors)
+        both = sorted(champion.keys() & shadow.keys())
+        if both:
+            alike[str(case)] = float(
+                np.mean([label_agreement(champion[name], shadow[name]) for name in both])
+            )
+    return alike
 
 
 def _called_alike(cards: list[pd.DataFrame], packages: list[Path]) -> dict[str, float]:
