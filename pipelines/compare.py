@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from pipelines.progress import say, write_json
 from pipelines.train import ClassificationTrainParams, git_commit, training_key
 from pipelines.whole_folder import whole_folder
 from pipelines.workspace import Workspace
+
+if TYPE_CHECKING:
+    from components.adapters.training_log import TrainingLog
 
 METRICS = ("auroc", "average_precision", "brier")
 _JUDGES = 0.25
@@ -94,19 +97,11 @@ def compare(
             for name, change in chosen.items()
         }
         table = table_of(judged, judging, data.label_names, _intervals(workspace))
-        values = {f"auroc/{row['variant']}": row["auroc"]["value"] for row in table}
-        log.metrics({name: value for name, value in values.items() if value is not None})
-        result = {
-            **hashes,
-            "judges": len({s.patient_id for s in judging}),
-            "seeds": list(seeds),
-            "table": table,
-        }
-        folder = workspace.reports / "compare"
-        _write(folder, result)
-        log.file(folder / "result.json")
+        judges = len({scan.patient_id for scan in judging})
+        result = {**hashes, "judges": judges, "seeds": list(seeds), "table": table}
+        picture = _publish(workspace.reports / "compare", result, log)
     shutil.rmtree(kept, ignore_errors=True)
-    return {**result, "report": str(folder / "comparison.png")}
+    return {**result, "report": str(picture)}
 
 
 def divided(scans: Sequence[LabeledScan]) -> tuple[list[LabeledScan], list[LabeledScan]]:
@@ -194,7 +189,7 @@ def _variant(
     judging: Sequence[LabeledScan],
     findings: Sequence[str],
     kept: Path,
-    log: Any,
+    log: TrainingLog,
 ) -> Judged:
     said, seconds, parameters = [], [], 0
     for seed in seeds:
@@ -266,10 +261,15 @@ def _intervals(workspace: Workspace) -> IntervalParams:
     return load_section(EvaluateParams, workspace.params, "evaluate", "classification").intervals
 
 
-def _write(folder: Path, result: Mapping[str, Any]) -> None:
+def _publish(folder: Path, result: Mapping[str, Any], log: TrainingLog) -> Path:
+    """Into the report folder and the run; the picture's place."""
     from pipelines.figures.canvas import save
     from pipelines.figures.comparison import draw_comparison
 
     with whole_folder(folder) as unfinished:
         write_json(unfinished / "result.json", result)
         save(draw_comparison(result["table"]), unfinished / "comparison.png")
+    values = {f"auroc/{row['variant']}": row["auroc"]["value"] for row in result["table"]}
+    log.metrics({name: value for name, value in values.items() if value is not None})
+    log.file(folder / "result.json")
+    return folder / "comparison.png"

@@ -25,6 +25,7 @@ from components.registry.dossier import (
 )
 from components.registry.gate import GateParams
 from components.registry.label_provenance import LabelRecord, label_provenance, training_labels
+from components.registry.model_card import PackageFiles
 from components.registry.package import DOSSIER, LINEAGE
 from components.registry.registry import ModelVersion, Registry
 from pipelines.dossier_page import page_of
@@ -63,10 +64,12 @@ def add_dossier(
     content = dossier_of(
         DossierFacts(
             identity={"name": name, "task": task, "package_hash": package_hash},
-            model=model,
-            metrics=_json(package / "metrics.json"),
-            calibration=_json(package / "calibration.json"),
-            lineage=lineage,
+            files=PackageFiles(
+                model=model,
+                metrics=_json(package / "metrics.json"),
+                calibration=_json(package / "calibration.json"),
+                lineage=lineage,
+            ),
             data=data,
             labels=label_provenance(
                 records,

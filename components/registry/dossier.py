@@ -19,7 +19,7 @@ from components.errors import StateError
 from components.registry.change_control import ChangeLimits
 from components.registry.evidence import metric_rows, stratum_rows
 from components.registry.gate import GateParams
-from components.registry.model_card import CardFacts, CardWords, model_card, not_stated
+from components.registry.model_card import CardFacts, CardWords, PackageFiles, model_card, not_stated
 from components.registry.package import DOSSIER
 from components.registry.verdict import finite
 
@@ -52,7 +52,7 @@ class DossierFacts:
 
     Args:
         identity: ``name``, ``task``, ``package_hash`` of the package.
-        model, metrics, calibration, lineage: its files, as JSON gives them.
+        files: of the package.
         data, labels: see ``data_provenance`` and ``label_provenance``.
         changes: see ``change_log``; ``None`` without a parent.
         gate: what a challenger must show.
@@ -60,10 +60,7 @@ class DossierFacts:
     """
 
     identity: Mapping[str, Any]
-    model: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    calibration: Mapping[str, Any]
-    lineage: Mapping[str, Any]
+    files: PackageFiles
     data: Mapping[str, Any]
     labels: Mapping[str, Any]
     changes: Mapping[str, Any] | None
@@ -74,15 +71,15 @@ class DossierFacts:
 def dossier_of(facts: DossierFacts, params: DossierParams) -> dict[str, Any]:
     """The content of dossier.json."""
     tests = {
-        "patients": facts.metrics.get("patients", 0),
-        "metrics": metric_rows(facts.metrics),
-        "strata": stratum_rows(facts.metrics),
+        "patients": facts.files.metrics.get("patients", 0),
+        "metrics": metric_rows(facts.files.metrics),
+        "strata": stratum_rows(facts.files.metrics),
     }
     floors = {"gate": asdict(facts.gate), "metrics": dict(params.change_control.floors)}
     card = model_card(
         CardFacts(
-            model=facts.model, metrics=facts.metrics, calibration=facts.calibration, lineage=facts.lineage,
-            data=facts.data, labels=facts.labels, tests=tests, floors=floors, intervals=facts.intervals,
+            files=facts.files, data=facts.data, labels=facts.labels, tests=tests, floors=floors,
+            intervals=facts.intervals,
         ),
         params.card,
     )  # fmt: skip

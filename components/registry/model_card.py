@@ -34,19 +34,26 @@ class CardWords:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CardFacts:
-    """What a card is made of; all as JSON gives it.
-
-    Args:
-        model, metrics, calibration, lineage: files of the package.
-        data, labels, tests, floors: parts of the dossier.
-        intervals: ``draws`` and ``level`` of the bootstrap.
-    """
+class PackageFiles:
+    """model.json, metrics.json, calibration.json and lineage.json of a package, as JSON gives them."""
 
     model: Mapping[str, Any]
     metrics: Mapping[str, Any]
     calibration: Mapping[str, Any]
     lineage: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CardFacts:
+    """What a card is made of; all as JSON gives it.
+
+    Args:
+        files: of the package.
+        data, labels, tests, floors: parts of the dossier.
+        intervals: ``draws`` and ``level`` of the bootstrap.
+    """
+
+    files: PackageFiles
     data: Mapping[str, Any]
     labels: Mapping[str, Any]
     tests: Mapping[str, Any]
@@ -66,8 +73,8 @@ def model_card(facts: CardFacts, words: CardWords) -> dict[str, Any]:
         "factors": _factors(facts),
         "metrics": {
             "performance_measures": sorted({row["metric"] for row in facts.tests["metrics"]}),
-            "decision_thresholds": dict(facts.calibration.get("thresholds", {})),
-            "thresholds_from": facts.calibration.get("source"),
+            "decision_thresholds": dict(facts.files.calibration.get("thresholds", {})),
+            "thresholds_from": facts.files.calibration.get("source"),
             "variation": "bootstrap over patients, each patient counting once",
             **dict(facts.intervals),
             "floors": dict(facts.floors),
@@ -91,7 +98,7 @@ def not_stated(words: CardWords) -> list[str]:
 
 def found_limits(facts: CardFacts) -> Iterator[str]:
     """Limits that the package's own numbers show, as sentences."""
-    metrics = facts.metrics
+    metrics = facts.files.metrics
     if not metrics.get("patients"):
         yield "No held-out patient with an expert's label has judged it."
     if failed := metrics.get("frames_failed"):
@@ -121,7 +128,7 @@ def _one_sided(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _details(facts: CardFacts, words: CardWords) -> dict[str, Any]:
-    model, lineage = facts.model, facts.lineage
+    model, lineage = facts.files.model, facts.files.lineage
     return {
         "owner": words.owner,
         "license": words.license,
@@ -153,7 +160,7 @@ def _factors(facts: CardFacts) -> dict[str, Any]:
 def _evaluation_data(facts: CardFacts) -> dict[str, Any]:
     test = facts.data["sides"].get("test", {})
     return {
-        "patients_judged": facts.metrics.get("patients", 0),
+        "patients_judged": facts.files.metrics.get("patients", 0),
         "patients_held_out": test.get("patients"),
         "groups": test.get("groups", {}),
         "labels": "expert",
@@ -175,6 +182,6 @@ def _training_data(facts: CardFacts) -> dict[str, Any]:
         "labels": facts.labels["trained_on"],
         "teachers": facts.labels["teachers"],
         "training": {
-            key: value for key, value in (facts.model.get("training") or {}).items() if key != "labels"
+            key: value for key, value in (facts.files.model.get("training") or {}).items() if key != "labels"
         },
     }

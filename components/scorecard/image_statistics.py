@@ -43,8 +43,8 @@ def image_statistics(volume: Volume) -> dict[str, float]:
 def slice_discontinuity(volume: Volume) -> float:
     """How much neighbouring slices differ, over how much slices 24 mm apart do; NaN of fewer than three slices.
 
-    Anatomy changes slowly: up to about 0.65 even at 8 mm a slice. About 1 where slices lost their order, or show
-    nothing but noise.
+    Anatomy changes slowly: at most 0.5 on real scans of up to 8 mm a slice, 0.7 at 20 mm. About 1 where slices lost
+    their order, or show nothing but noise.
     """
     depth = len(volume.voxels_hu)
     if depth < 3:
