@@ -56,7 +56,7 @@ class CoverageParams:
     alpha: float = 1.0
     power: float = 2.0
     typical_every: int = 3
-    failure: float = 0.5
+    failure: float = 1.0
     balance: float = 0.25
     guard: GuardParams | None = field(default_factory=GuardParams)
 

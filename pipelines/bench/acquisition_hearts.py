@@ -16,6 +16,7 @@ import pandas as pd
 from safetensors.torch import load_file, save_file
 
 from components.cohort.structures import HEART_LABELS, HEART_STRUCTURES
+from components.models.labeled import LabeledFrame
 from components.models.unet import UNet
 from components.scorecard.columns import CLASS_SCORE, EMBEDDING, IMAGE, OUTPUT
 from components.scorecard.image_statistics import image_statistics
@@ -78,6 +79,10 @@ class Hearts:
         pseudo = np.load(folder / "pseudo.npy", allow_pickle=False)
         return Hearts(seed=seed, pool=pool, test=test, pseudo=pseudo, network=network.eval())
 
+    @cached_property
+    def _taught(self) -> list[LabeledFrame]:
+        return labelled(self.pool, range(len(self.pool.frames)), "pseudo", dict(enumerate(self.pseudo)))
+
     @property
     def frames(self) -> pd.DataFrame:
         return self.pool.frames
@@ -86,12 +91,14 @@ class Hearts:
         return self.network
 
     def learn(self, rows: Sequence[int]) -> UNet:
-        """On experts' frames alone: the start knows all that the pseudo-labels teach."""
+        """On experts' frames, and the teacher's labels of all other patients, as production mixes them."""
         if not rows:
             return self.network
         plan = dataclasses.replace(PLAN, seed=self.seed)
         experts = labelled(self.pool, rows, "expert")
-        return trained(self.network, experts, plan, steps=TUNE_STEPS, rate=plan.fine_tune_rate)
+        known = {frame.patient_id for frame in experts}
+        others = [frame for frame in self._taught if frame.patient_id not in known]
+        return trained(self.network, [*experts, *others], plan, steps=TUNE_STEPS, rate=plan.fine_tune_rate)
 
     def judge(self, model: UNet) -> Floats:
         """``(patients,)`` mean Dice."""

@@ -31,7 +31,7 @@ PLAN = SegmentationPlan(
     learning_rate=0.02, fine_tune_rate=0.02, recipe=Recipe(deep_supervision=False, ema=0.0),
     augmentation=Augmentation(scale=0.06, rotation_degrees=6.0, contrast=0.1, brightness=0.05, noise=0.03, blur=0.0),
 )  # fmt: skip
-TEACHER_STEPS, START_STEPS, TUNE_STEPS = 300, 500, 120
+TEACHER_STEPS, START_STEPS, TUNE_STEPS = 300, 500, 300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
