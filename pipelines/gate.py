@@ -13,7 +13,7 @@ from components.models.prediction import Predictor
 from components.operations.expert_frames import ExpertFrame, FrameScore, ScoreCache
 from components.operations.register_model import subject_of
 from components.operations.run_gate import Candidate, run_gate
-from components.registry.gate import GateParams
+from components.registry.gate_params import GateParams
 from components.registry.ledger import Ledger
 from components.registry.registry import ModelVersion, Registry
 from components.registry.verdict import Verdict, finite

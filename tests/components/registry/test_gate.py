@@ -11,7 +11,8 @@ import pytest
 from components.errors import InputError, ParameterError
 from components.metrics.paired import mean_lower_bound
 from components.metrics.weighting import Array
-from components.registry.gate import GateParams, judge
+from components.registry.gate import judge
+from components.registry.gate_params import GateParams
 from components.registry.verdict import Check, Verdict
 
 PARAMS = GateParams(margin=0.03, floor=0.5, draws=2000)
