@@ -10,8 +10,9 @@ Scores are from expert labels only, higher is better. The rules, in order; the f
    bound of the difference lies above ``-margin``. All must hold, so each is tested at ``alpha`` and the error of the
    whole is at most ``alpha``: an intersection-union test (Berger 1982, Technometrics 24:295).
 5. It costs no more than the limits allow: calibration, temporal roughness, latency, memory.
-6. Superiority somewhere: a lower bound above ``gain`` overall, in one stratum or of the mean AUROC. One of m is
-   enough, so each is tested at ``alpha / m`` (Bonferroni; for "at least one", the first step of Holm 1979 is the same).
+6. Superiority somewhere: a lower bound above ``gain`` overall, in one stratum or of the mean AUROC. One is enough, so
+   they share ``alpha``: half of it for the score of all patients, the rest for the others alike (weighted Bonferroni;
+   for "at least one", the first step of Holm 1979 is the same).
 
 A first model has no champion to beat: its mean score must lie above an absolute floor.
 """
@@ -134,7 +135,10 @@ def _judge_pair(
 ) -> Verdict:
     no_worse = [_bound_check("non-inferiority", e, -e.margin, params.alpha) for e in endpoints]
     winners = [e for e in endpoints if e.may_win and e.lower is not None]
-    better = [_bound_check("superiority", e, params.gain, params.alpha / len(winners)) for e in winners]
+    better = [
+        _bound_check("superiority", e, params.gain, params.alpha * share)
+        for e, share in zip(winners, _shares(len(winners)), strict=True)
+    ]
     checks = (*before, *no_worse, *costs, *better)
     worse = [check for check in no_worse if check.holds is False]
     dear = [check for check in costs if check.holds is False]
@@ -151,6 +155,11 @@ def _judge_pair(
         return _verdict("refused", reason, checks, table, params)
     found = ", ".join(map(_told, gains))
     return _verdict("accepted", f"better: {found}; nowhere worse than the margin", checks, table, params)
+
+
+def _shares(endpoints: int) -> list[float]:
+    """Of alpha: the first endpoint is the score of all patients."""
+    return [1.0] if endpoints == 1 else [0.5, *[0.5 / (endpoints - 1)] * (endpoints - 1)]
 
 
 def _told(check: Check) -> str:
@@ -179,7 +188,7 @@ def _scores(table: pd.DataFrame, params: GateParams) -> list[Endpoint]:
 
 def _of_score(stratum: str, values: pd.Series[float], params: GateParams, *, enough: int) -> Endpoint:
     return mean_endpoint(
-        SCORE, stratum, values.to_numpy(np.float64),
+        SCORE, stratum, np.asarray(values, dtype=np.float64),
         margin=params.margin, enough=enough, seed=params.seed, draws=params.draws, may_win=True,
     )  # fmt: skip
 
