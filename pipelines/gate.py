@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -13,10 +14,15 @@ from components.models.prediction import Predictor
 from components.operations.expert_frames import ExpertFrame, FrameScore, ScoreCache
 from components.operations.register_model import subject_of
 from components.operations.run_gate import Candidate, run_gate
-from components.registry.gate import GateParams
+from components.registry.gate_limits import Traits
+from components.registry.gate_params import GateParams
 from components.registry.ledger import Ledger
+from components.registry.lineage_check import lineage_gaps
+from components.registry.package import LINEAGE
 from components.registry.registry import ModelVersion, Registry
 from components.registry.verdict import Verdict, finite
+from pipelines.footprint import Measure, footprints
+from pipelines.gate_page import write_gate_page
 from pipelines.held_out import expert_frames
 from pipelines.params import load_section
 from pipelines.progress import bar, write_json
@@ -32,13 +38,15 @@ def gate(
     name: str,
     load_predictor: Callable[[Path], Predictor],
     challenger: ModelVersion | None = None,
+    measured: bool = True,
 ) -> Verdict:
-    """The verdict, which the ledger keeps too; a refusal is an outcome, not an error.
+    """The verdict, which the ledger keeps too, and its page; a refusal is an outcome, not an error.
 
     Args:
         name: of the registered model.
         load_predictor: package folder → predictor.
         challenger: judge this version instead of the one with the alias (the champion against itself, say).
+        measured: whether seconds and memory of both packages are measured, in a process each.
 
     Raises ``StateError`` when there is nothing to judge or a package was tampered with.
     """
@@ -50,11 +58,13 @@ def gate(
     judged = [found for found in (version, champion) if found is not None]
     folders = {found.version: registry.fetch(found) for found in judged}
     cache = _read_cache(workspace, task)
+    frames = expert_frames(workspace, task)
+    measure = _measure(workspace, task, frames) if measured and champion is not None else None
     verdict = run_gate(
         task=task,
-        challenger=_candidate(version, folders, load_predictor),
-        champion=_candidate(champion, folders, load_predictor) if champion is not None else None,
-        frames=(frames := expert_frames(workspace, task)),
+        challenger=_candidate(version, folders, load_predictor, measure),
+        champion=None if champion is None else _candidate(champion, folders, load_predictor, measure),
+        frames=frames,
         training_patients=set().union(*(training_patients(folder) for folder in folders.values())),
         params=params,
         ledger=ledger,
@@ -63,7 +73,13 @@ def gate(
         progress=bar(f"gate {task}"),
     )
     _write_cache(workspace, task, cache)
+    write_gate_page(gate_folder(workspace, task, version.version), verdict, task)
     return verdict
+
+
+def gate_folder(workspace: Workspace, task: Task, version: int) -> Path:
+    """Where the page and the JSON of a version's last gate lie."""
+    return workspace.reports / "gate" / task / str(version)
 
 
 def test_set_hash(frames: Sequence[ExpertFrame]) -> str:
@@ -78,18 +94,41 @@ def training_patients(package: Path) -> tuple[str, ...]:
 
 
 def _candidate(
-    version: ModelVersion, folders: dict[int, Path], load_predictor: Callable[[Path], Predictor]
+    version: ModelVersion,
+    folders: dict[int, Path],
+    load_predictor: Callable[[Path], Predictor],
+    measure: Measure | None,
 ) -> Candidate:
+    folder = folders[version.version]
+    traits = measure(folder, version.package_hash) if measure is not None else Traits()
+    lineage = json.loads((folder / LINEAGE / "lineage.json").read_text())
     return Candidate(
         name=subject_of(version),
         package_hash=version.package_hash,
-        predictor=load_predictor(folders[version.version]),
+        predictor=load_predictor(folder),
+        traits=dataclasses.replace(traits, roughness=_roughness(folder)),
+        lineage_gaps=lineage_gaps(lineage, [path.name for path in (folder / LINEAGE).iterdir()]),
     )
+
+
+def _roughness(package: Path) -> float | None:
+    """Mean over structures of the temporal roughness that ``evaluate`` measured on whole cines."""
+    temporal = json.loads((package / "metrics.json").read_text()).get("temporal", {})
+    values = [item["value"] for item in temporal.get("roughness", {}).values() if item["value"] is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _measure(workspace: Workspace, task: Task, frames: Sequence[ExpertFrame]) -> Measure | None:
+    """On the first frame of the test set."""
+    if not frames:
+        return None
+    frame = workspace.prepared(task) / "frames" / f"{frames[0].frame_id}.b2nd"
+    return footprints(frame, workspace.state / "gate-scores" / "footprints.json")
 
 
 def _cache_file(workspace: Workspace, task: Task) -> Path:
     """Scores of frames by package and content: the champion's are asked for at each gate anew."""
-    return workspace.state / "gate-scores" / f"{task}.json"
+    return workspace.state / "gate-scores" / f"{task}-2.json"
 
 
 def _read_cache(workspace: Workspace, task: Task) -> ScoreCache:

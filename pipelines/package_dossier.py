@@ -23,7 +23,7 @@ from components.registry.dossier import (
     DossierParams,
     dossier_of,
 )
-from components.registry.gate import GateParams
+from components.registry.gate_params import GateParams
 from components.registry.label_provenance import LabelRecord, label_provenance, training_labels
 from components.registry.model_card import PackageFiles
 from components.registry.package import DOSSIER, LINEAGE

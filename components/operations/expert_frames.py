@@ -18,11 +18,14 @@ from components.metrics.weighting import Array
 from components.models.prediction import Predictor
 from components.volume.volume import LabelMap, Volume
 
-# Structure → Dice, or finding → probability. Empty: the model could not predict this frame.
+# Structure → Dice (and ``EXPECTED_DICE``), or finding → probability. Empty: the model could not predict this frame.
 FrameScore: TypeAlias = Mapping[str, float]
 # (package hash, fingerprint of the frame and its truth) → score; a frame is judged once per package, and
 # again where the model failed: out of memory is not a property of the package.
 ScoreCache: TypeAlias = MutableMapping[tuple[str, str], FrameScore]
+
+EXPECTED_DICE = "expected_dice"
+"""The model's own estimate of its mean Dice on a frame, see ``components.scorecard.columns``."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +78,10 @@ def _score(predictor: Predictor, frame: ExpertFrame) -> FrameScore:
         _log.warning("frame %s could not be predicted: %s", frame.frame_id, error)
         return {}
     if isinstance(expert, LabelMap):
-        return {} if prediction.labels is None else dice_per_structure(prediction.labels, expert)
+        if prediction.labels is None:
+            return {}
+        own = {name: prediction.signals[name] for name in (EXPECTED_DICE,) if name in prediction.signals}
+        return {**dice_per_structure(prediction.labels, expert), **own}
     return dict(prediction.probabilities)
 
 
@@ -89,7 +95,7 @@ def patient_table(task: Task, frames: Sequence[ExpertFrame], scores: Sequence[Fr
     """
     columns: dict[str, Sequence[float] | Array]
     if task == "segmentation":
-        columns = {"score": [_mean_dice(score) for score in scores]}
+        columns = {"score": [mean_dice(score) for score in scores]}
     else:
         columns = _classification_columns(frames, scores)
     table = pd.DataFrame(
@@ -122,10 +128,16 @@ def probabilities_of(names: Sequence[str], scores: Sequence[FrameScore]) -> Arra
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
 
 
-def _mean_dice(score: FrameScore) -> float:
+def believed(truth_nk: Array, probability_nk: Array) -> Array:
+    """A missing probability counts as wrong, so that a model cannot win by silence."""
+    return np.where(np.isnan(probability_nk), 1.0 - np.nan_to_num(truth_nk), probability_nk)
+
+
+def mean_dice(score: FrameScore) -> float:
+    """Over the structures that occur; 0 where the model failed, NaN where nothing is to be seen."""
     if not score:
         return 0.0
-    values = np.array(list(score.values()), dtype=np.float64)
+    values = np.array([value for name, value in score.items() if name != EXPECTED_DICE], dtype=np.float64)
     present = values[np.isfinite(values)]
     return float(present.mean()) if present.size else float("nan")
 
@@ -136,8 +148,7 @@ def _classification_columns(
     names, truth = findings_truth(frames)
     columns = judged_findings(truth)
     truth, probability = truth[:, columns], probabilities_of(names, scores)[:, columns]
-    # A missing probability counts as wrong, so that a model cannot win by silence.
-    probability = np.where(np.isnan(probability), 1.0 - np.nan_to_num(truth), probability)
+    probability = believed(truth, probability)
     known = ~np.isnan(truth)
     prevalence = np.where(known, truth, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     baseline = np.broadcast_to(prevalence, truth.shape)

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from components.cohort.task import Task
-from components.metrics.bootstrap import Group, bootstrap_interval, paired_difference
 from components.models.prediction import Predictor
 from components.operations.expert_frames import (
     ExpertFrame,
     FrameScore,
     ScoreCache,
-    findings_truth,
     patient_table,
-    probabilities_of,
     score_frames,
 )
-from components.operations.finding_scores import MACRO, FindingScores
-from components.registry.gate import GateParams, judge
+from components.operations.gate_endpoints import calibration_error, endpoints_of
+from components.registry.gate import judge
+from components.registry.gate_limits import Traits
+from components.registry.gate_params import GateParams
 from components.registry.ledger import Ledger
 from components.registry.verdict import Verdict, finite
 
@@ -31,11 +28,19 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
-    """A loaded package: ``name`` as in ``ctloop-segmentation/3``, and its hash."""
+    """A loaded package.
+
+    Args:
+        name: as in ``ctloop-segmentation/3``.
+        traits: what is known of its cost before it is scored.
+        lineage_gaps: see ``components.registry.lineage_check``.
+    """
 
     name: str
     package_hash: str
     predictor: Predictor
+    traits: Traits = field(default_factory=Traits)
+    lineage_gaps: tuple[str, ...] = ()
 
 
 def run_gate(
@@ -68,6 +73,13 @@ def run_gate(
         training_patients=training_patients,
         unjudged_patients={f.patient_id for f, score in zip(frames, theirs or (), strict=False) if not score},
         params=params,
+        endpoints=endpoints_of(task, frames, theirs, ours, params) if theirs is not None else (),
+        traits=(
+            (_traits(champion, task, frames, theirs), _traits(challenger, task, frames, ours))
+            if champion is not None and theirs is not None
+            else None
+        ),
+        lineage_gaps=challenger.lineage_gaps,
     )
     facts: dict[str, Any] = {
         "challenger": {"name": challenger.name, "package_hash": challenger.package_hash},
@@ -76,8 +88,6 @@ def run_gate(
         "frames_failed": {"challenger": _failed(ours), "champion": _failed(theirs or [])},
         **(context or {}),
     }
-    if task == "classification" and theirs is not None:
-        facts["macro_auroc_difference"] = _auroc_difference(frames, ours, theirs, params)
     verdict = dataclasses.replace(verdict, context=finite(facts))
     ledger.append("gate", challenger.name, verdict.as_json())
     return verdict
@@ -95,28 +105,7 @@ def _failed(scores: Sequence[FrameScore]) -> int:
     return sum(not score for score in scores)
 
 
-def _auroc_difference(
-    frames: Sequence[ExpertFrame],
-    ours: Sequence[FrameScore],
-    theirs: Sequence[FrameScore],
-    params: GateParams,
-) -> dict[str, float]:
-    """Challenger - champion with a two-sided interval; reported, not judged."""
-    names, truth = findings_truth(frames)
-
-    def macro_auroc(scores: Sequence[FrameScore]) -> Group:
-        probability = np.nan_to_num(probabilities_of(names, scores))
-        patients = [frame.patient_id for frame in frames]
-        return FindingScores(
-            patients=patients, findings=names, truth_nk=truth, probability_nk=probability, thresholds={}
-        ).group("auroc", MACRO)
-
-    first, second = macro_auroc(ours), macro_auroc(theirs)
-    interval = bootstrap_interval(
-        first.patients,
-        paired_difference(first.statistic, second.statistic),
-        seed=params.seed,
-        draws=params.draws,
-        level=1.0 - 2.0 * params.alpha,
-    )
-    return dataclasses.asdict(interval)
+def _traits(
+    candidate: Candidate, task: Task, frames: Sequence[ExpertFrame], scores: Sequence[FrameScore]
+) -> Traits:
+    return dataclasses.replace(candidate.traits, calibration=calibration_error(task, frames, scores))

@@ -18,7 +18,7 @@ from typing import Any
 from components.errors import StateError
 from components.registry.change_control import ChangeLimits
 from components.registry.evidence import metric_rows, stratum_rows
-from components.registry.gate import GateParams
+from components.registry.gate_params import GateParams
 from components.registry.model_card import CardFacts, CardWords, PackageFiles, model_card, not_stated
 from components.registry.package import DOSSIER
 from components.registry.verdict import finite

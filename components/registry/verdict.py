@@ -7,7 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-CheckName = Literal["leak", "evidence", "failure", "floor", "non-inferiority", "superiority"]
+CheckName = Literal[
+    "leak", "lineage", "evidence", "failure", "floor", "non-inferiority", "superiority",
+    "calibration", "temporal", "latency", "memory",
+]  # fmt: skip
+OVERALL = "all"
 Outcome = Literal["accepted", "refused", "not enough evidence"]
 
 
@@ -17,16 +21,19 @@ class Check:
 
     Args:
         name: which rule.
+        endpoint: what is compared, see ``components.registry.endpoints.Endpoint``.
         stratum: the group: ``all`` or the batch in which its patients arrived.
         patients: their number.
-        mean: mean score (floor) or mean paired difference challenger - champion.
+        mean: mean score (floor), difference challenger - champion, or a challenger's measured cost.
         lower: its one-sided lower bound at level ``1 - alpha``; ``None`` where no bound is taken.
-        bound: what ``lower`` must exceed (evidence: the least number of patients).
+        bound: what ``lower`` must exceed (evidence: the least number of patients), or the largest cost allowed.
         alpha: one-sided error level of this check, after the share for several tests.
-        holds: ``None`` when the group is too small to be judged apart.
+        holds: ``None`` when the group is too small to be judged apart, or nothing was measured.
+        missing: what a lineage lacks.
     """
 
     name: CheckName
+    endpoint: str = "score"
     stratum: str
     patients: int
     mean: float | None = None
@@ -34,6 +41,7 @@ class Check:
     bound: float | None = None
     alpha: float | None = None
     holds: bool | None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +62,7 @@ class Verdict:
     reason: str
     checks: tuple[Check, ...]
     patients: tuple[PatientScore, ...]
-    parameters: dict[str, float]
+    parameters: dict[str, Any]
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

@@ -78,9 +78,10 @@ def commit_with_lock(workspace: Workspace, task: Task) -> None:
     deps = [{"path": f"data/{task}/labels", "md5": "abc.dir"}]
     lock = {"stages": {f"train@{task}": {"deps": deps, "params": {"p": {f"train.{task}": {"seed": 5}}}}}}
     (workspace.root / "dvc.lock").write_text(json.dumps(lock))
+    (workspace.root / "requirements.lock").write_text("torch==2.13.0\n")
     for command in (
         ("init", "-q"),
-        ("add", "dvc.lock", "pipelines"),
+        ("add", "dvc.lock", "requirements.lock", "pipelines"),
         ("-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "data"),
     ):
         subprocess.run(("git", *command), cwd=workspace.root, check=True)

@@ -11,7 +11,7 @@ from components.cohort.task import Task
 from components.models.prediction import FramePrediction, Predictor
 from components.operations.expert_frames import ExpertFrame, ScoreCache, patient_table, score_frames
 from components.operations.run_gate import Candidate, run_gate
-from components.registry.gate import GateParams
+from components.registry.gate_params import GateParams
 from components.registry.verdict import Verdict
 from components.volume.volume import LabelMap, Volume
 from tests.components.operations.model_fakes import (
@@ -198,13 +198,22 @@ def test_classification_is_scored_by_brier_on_known_findings() -> None:
     assert table["baseline"].to_numpy() == pytest.approx(1 - 0.5**2)
 
 
-def test_a_better_classifier_passes_and_reports_its_auroc() -> None:
+def test_a_better_classifier_passes_by_its_mean_auroc_too() -> None:
     frames = chest_test_set()
-    verdict = judged(Classifier(odd=0.55, even=0.55), Classifier(odd=0.8, even=0.1), frames)
+    verdict = judged(Classifier(odd=0.55, even=0.55), Classifier(odd=0.9, even=0.1), frames)
     assert verdict.accepted
-    difference = verdict.context["macro_auroc_difference"]
-    assert difference["value"] == pytest.approx(0.5)
-    assert difference["low"] == pytest.approx(0.5)
+    (macro,) = (c for c in verdict.checks if (c.name, c.endpoint) == ("superiority", "auroc/macro"))
+    assert macro.mean == pytest.approx(0.5)
+    assert macro.holds
+    assert "auroc/macro +0.500" in verdict.reason
+
+
+def test_probabilities_that_no_longer_mean_what_they_say_are_refused() -> None:
+    verdict = judged(Classifier(odd=0.9, even=0.1), Classifier(odd=0.6, even=0.4), chest_test_set())
+    calibration = next(check for check in verdict.checks if check.name == "calibration")
+    assert calibration.mean == pytest.approx(0.4)
+    assert calibration.bound == pytest.approx(0.2)
+    assert not verdict.accepted
 
 
 def test_a_first_classifier_must_beat_the_prevalence() -> None:

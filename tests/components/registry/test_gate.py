@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,10 @@ import pytest
 from components.errors import InputError, ParameterError
 from components.metrics.paired import mean_lower_bound
 from components.metrics.weighting import Array
-from components.registry.gate import GateParams, judge
+from components.registry.endpoints import Endpoint
+from components.registry.gate import judge
+from components.registry.gate_limits import Traits
+from components.registry.gate_params import GateParams
 from components.registry.verdict import Check, Verdict
 
 PARAMS = GateParams(margin=0.03, floor=0.5, draws=2000)
@@ -51,7 +55,8 @@ def test_better_everywhere_is_accepted() -> None:
     verdict = pair(10, 10, gain_old=0.05, gain_new=0.05)
     assert verdict.accepted
     assert checks(verdict, "superiority")["all"].holds
-    assert checks(verdict, "superiority")["all"].alpha == pytest.approx(0.05 / 3)
+    alphas = {stratum: check.alpha for stratum, check in checks(verdict, "superiority").items()}
+    assert alphas == pytest.approx({"all": 0.025, "one": 0.0125, "two": 0.0125})
 
 
 def test_repairing_the_new_scanner_counts() -> None:
@@ -203,3 +208,63 @@ def test_a_challenger_ten_points_better_on_eight_new_patients_passes() -> None:
 def test_a_gate_that_judges_nothing_cannot_be_built(wrong: dict[str, float]) -> None:
     with pytest.raises(ParameterError, match=r"0 < alpha < 0.5"):
         dataclasses.replace(PARAMS, **wrong)
+
+
+def endpoint(difference: float, lower: float | None, *, may_win: bool = False) -> Endpoint:
+    return Endpoint(
+        name="dice/aorta",
+        stratum="all",
+        patients=20,
+        difference=difference,
+        margin=0.1,
+        lower=None if lower is None else (lambda alpha: lower),
+        may_win=may_win,
+    )
+
+
+def extended(**extra: Any) -> Verdict:
+    before = table(np.random.default_rng(0).uniform(0.6, 0.9, size=20), ["one"] * 20)
+    gain = 0.05 + np.random.default_rng(1).normal(0, 0.01, size=20)
+    after = before.assign(score=before["score"] + gain)
+    return judge(before, after, training_patients=[], params=PARAMS, **extra)
+
+
+def test_one_structure_that_may_lose_more_than_its_margin_refuses() -> None:
+    assert extended(endpoints=[endpoint(-0.05, -0.09)]).accepted
+    verdict = extended(endpoints=[endpoint(-0.05, -0.11)])
+    assert verdict.outcome == "refused"
+    assert verdict.reason == "may lose more than the margin: dice/aorta -0.050 (≥ -0.110), margin 0.1"
+
+
+def test_a_structure_of_few_patients_is_reported() -> None:
+    verdict = extended(endpoints=[endpoint(-0.5, None)])
+    assert verdict.accepted
+    (check,) = (check for check in verdict.checks if check.endpoint == "dice/aorta")
+    assert (check.holds, check.mean) == (None, -0.5)
+
+
+def test_what_costs_too_much_is_refused_though_better() -> None:
+    verdict = extended(traits=(Traits(seconds=1.0), Traits(seconds=9.0)))
+    assert verdict.outcome == "refused"
+    assert verdict.reason == "costs more than the limits allow: latency 9, allowed 1.5"
+
+
+def test_a_lineage_with_gaps_is_refused() -> None:
+    verdict = extended(lineage_gaps=("seed", "dvc.lock"))
+    assert verdict.outcome == "refused"
+    assert verdict.reason == "its lineage is not complete, it lacks: seed, dvc.lock"
+
+
+def test_a_required_stratum_without_patients_is_not_enough_evidence() -> None:
+    params = dataclasses.replace(PARAMS, required_strata=("one", "two"))
+    scores = table(np.full(12, 0.5), ["one"] * 12)
+    verdict = judge(scores, scores.assign(score=0.9), training_patients=[], params=params)
+    assert verdict.outcome == "not enough evidence"
+    assert verdict.reason == "test patients of stratum two: 0, needed: 8"
+
+
+def test_the_endpoints_that_may_win_share_alpha() -> None:
+    verdict = extended(endpoints=[endpoint(0.1, 0.05, may_win=True), endpoint(0.1, 0.05)])
+    alphas = [check.alpha for check in verdict.checks if check.name == "superiority"]
+    assert alphas == pytest.approx([0.025, 0.025])
+    assert "dice/aorta +0.100" in verdict.reason
