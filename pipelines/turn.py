@@ -16,6 +16,7 @@ from components.labeling.request import LabelingRequest, Reason
 from components.operations.audit_sample import frames_to_audit
 from components.operations.monitor_window import WindowReport
 from components.operations.open_requests import open_requests
+from components.operations.promote_within_limits import promote_within_limits
 from components.operations.register_model import subject_of
 from components.operations.scoring import Scored
 from components.registry.ledger import Ledger
@@ -51,7 +52,8 @@ Clock = Callable[[], datetime.datetime]
 class Judged:
     """A version and its gate.
 
-    ``verdict`` is ``None`` for one that is or was champion; ``note`` then says what became of it.
+    ``verdict`` is ``None`` for one that is or was champion; ``note`` then says what became of it, or why an accepted
+    one waits for a person.
     """
 
     version: ModelVersion
@@ -74,7 +76,11 @@ def take_in(services: Services, tasks: Sequence[Task]) -> tuple[str, ...]:
 
 
 def judge_and_promote(services: Services, task: Task, *, automatic: bool = True) -> Judged:
-    """Register what was trained, put it to the gate, and promote it if it passed and ``automatic``."""
+    """Register what was trained and put it to the gate; what passed is promoted, or waits for a person.
+
+    Args:
+        automatic: promote at once; else only within the limits that the dossier of the version in use sets.
+    """
     name = MODEL_NAMES[task]
     registry, ledger = services.registry, services.store
     with moving_aliases(ledger, name) as leased:
@@ -85,10 +91,15 @@ def judge_and_promote(services: Services, task: Task, *, automatic: bool = True)
     verdict = gate(
         services.workspace, task, registry, ledger, name=name, load_predictor=services.load_predictor
     )
-    if verdict.accepted and automatic:
-        with moving_aliases(ledger, name) as leased:
+    if not verdict.accepted:
+        return Judged(version=version, verdict=verdict, promoted=False)
+    with moving_aliases(ledger, name) as leased:
+        if automatic:
             promote(registry, leased, name=name)
-    return Judged(version=version, verdict=verdict, promoted=verdict.accepted and automatic)
+            return Judged(version=version, verdict=verdict, promoted=True)
+        waits = promote_within_limits(registry, leased, name=name)
+    note = f"waits for a person: {'; '.join(waits)}" if waits else "promoted within the limits of the dossier"
+    return Judged(version=version, verdict=verdict, promoted=not waits, note=note)
 
 
 def _what_became_of(version: ModelVersion, in_use: ModelVersion, ledger: Ledger) -> str:

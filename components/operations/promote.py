@@ -23,13 +23,15 @@ def promote(
     name: str,
     override: str | None = None,
     by: str = "ctloop",
+    automatic: bool = False,
     withdraw: Withdraw = leave_all,
 ) -> AliasMove:
     """Move ``champion`` to the challenger and ``previous`` to the old champion.
 
     Only a challenger whose last gate accepted it, against the champion of now. ``override`` is a person's
     reason to promote all the same; the ledger keeps it, and ``by``, who decided. When killed half-way, call it
-    again: it finishes that promotion, and begins no other. ``withdraw``: to finish a rollback that was killed.
+    again: it finishes that promotion, and begins no other. ``automatic``: no person decided, the dossier's limits
+    did. ``withdraw``: to finish a rollback that was killed.
 
     Raises ``StateError`` when there is no challenger or its gate does not allow it.
     """
@@ -53,6 +55,7 @@ def promote(
         "reason": reason,
         "override": override,
         "by": by,
+        "automatic": automatic,
     }
     settled = move_aliases(registry, ledger, kind="promote", version=challenger, aliases=aliases, facts=facts)
     return moved(registry, settled)

@@ -17,7 +17,12 @@ def retrain(
         bool,
         typer.Option("--dry-run", help="only say what labels are new, gone or replaced for the champion"),
     ] = False,
-    automatic: Annotated[bool, typer.Option(help="promote a challenger that passes the gate")] = False,
+    automatic: Annotated[
+        bool,
+        typer.Option(
+            help="promote a challenger that passes the gate; else only within the limits of the dossier in use"
+        ),
+    ] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,4 +59,4 @@ def _retrain(*, task: str, automatic: bool, workspace: Path | None, as_json: boo
         "note": judged.note,
         "kept_at": trained.folder,
     }
-    show(facts, as_json, gated or judged.note)
+    show(facts, as_json, "\n".join(words for words in (gated, judged.note) if words))
