@@ -9,11 +9,14 @@ from pathlib import Path
 from components.cohort.label_set import LABEL_SET_FILE, LabelSetDiff
 from components.cohort.task import Task
 from pipelines.answer_door import publish_waiting
+from pipelines.candidates import Candidate, choose, table, train_candidates
 from pipelines.composition import Services
-from pipelines.dvc_commands import commit_data, repro, require_branch, stages_of
+from pipelines.dvc_commands import commit_data, require_branch
 from pipelines.label_set_diff import coming_diff, trained_diff
+from pipelines.params import load_section
 from pipelines.progress import say, write_json
 from pipelines.resolve_teacher import resolve_teacher
+from pipelines.retrain_params import RetrainParams
 from pipelines.temporary_clone import bring_back, temporary_clone
 from pipelines.turn import ask_about_jumps
 from pipelines.workspace import Workspace
@@ -24,14 +27,16 @@ class Retrained:
     """One retraining.
 
     Args:
-        ran: names of the stages that ran.
+        ran: names of the stages that ran, of all candidates.
         labels: what it learned from that the champion did not; ``None`` where no split was there to tell by.
-        folder: what is kept of it: labels.json.
+        folder: what is kept of it: labels.json, candidates.json.
+        candidates: that were trained; the challenger is the first of the best.
     """
 
     ran: tuple[str, ...]
     labels: LabelSetDiff | None
     folder: Path
+    candidates: tuple[Candidate, ...]
 
 
 def retrain(workspace: Workspace, task: Task) -> Retrained:
@@ -48,15 +53,20 @@ def retrain(workspace: Workspace, task: Task) -> Retrained:
     version = commit_data(workspace.root, f"Data version for retraining the {task} model")
     folder = retraining_folder(workspace, task, version)
     labels = _show_labels(services, task, folder)
+    params = load_section(RetrainParams, workspace.params, "retrain", task)
     with temporary_clone(workspace, f"retrain-{task}") as clone:
-        ran = repro(clone.root, stages_of(task), env={"CTLOOP_STATE": str(workspace.state)})
-        commit_data(clone.root, f"Retrain the {task} model")
+        candidates = train_candidates(services, clone, task, params)
+        best = choose(clone, candidates)
         bring_back(workspace, clone)
+    if len(candidates) > 1:
+        say(table(candidates, best))
+    write_json(folder / "candidates.json", [one.row() | {"chosen": one is best} for one in candidates])
     if (workspace.model(task) / LABEL_SET_FILE).is_file():
         labels = trained_diff(services, task)
         write_json(folder / "labels.json", labels.as_json())
     ask_about_jumps(services, task, now=lambda: datetime.datetime.now(datetime.UTC))
-    return Retrained(ran=ran, labels=labels, folder=folder)
+    ran = tuple(stage for one in candidates for stage in one.ran)
+    return Retrained(ran=ran, labels=labels, folder=folder, candidates=candidates)
 
 
 def retraining_folder(workspace: Workspace, task: Task, version: str) -> Path:

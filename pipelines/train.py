@@ -19,11 +19,12 @@ from components.adapters.whole_file import write_whole
 from components.cohort.label_set import LABEL_SET_FILE, label_set_json
 from components.cohort.labels import Provenance
 from components.cohort.task import Task
-from components.models.training_plan import ClassificationPlan, SegmentationPlan
+from components.models.training_plan import ClassificationPlan, IncrementalParams, SegmentationPlan
 from components.scorecard.temporal_smoothing import TemporalSmoothing
 from pipelines.params import load_section
 from pipelines.progress import say
 from pipelines.stage_command import run_stage
+from pipelines.training_budget import OnEpoch, Pace
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from components.adapters.training_log import TrainingLog
     from components.models.description import ModelDescription
+    from pipelines.start_model import StartModel
     from pipelines.training_set import ScanPool, TrainingSet
 
 Rounds = list[dict[str, Any]]
@@ -44,10 +46,12 @@ class TrainParams:
     Args:
         provenances: of the labels that may be read.
         cache_mb: scans and labels are held in memory up to this size, else read crop by crop.
+        incremental: whether the model in use goes on, or a new one begins.
     """
 
     provenances: tuple[Provenance, ...] = ("expert", "pseudo")
     cache_mb: int = 2000
+    incremental: IncrementalParams = field(default_factory=IncrementalParams)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,7 @@ def train(workspace: Workspace, task: Task) -> None:
 
 
 def _train_segmentation(workspace: Workspace) -> None:
+    from components.models.incremental import continue_segmentation
     from components.models.train_segmentation import describe, train_segmentation
     from pipelines.training_set import segmentation_pool, segmentation_set
 
@@ -82,11 +87,20 @@ def _train_segmentation(workspace: Workspace) -> None:
     data = segmentation_set(workspace, params.provenances, seed=plan.seed, cache_mb=params.cache_mb)
     pool = segmentation_pool(workspace, data.examples) if plan.pretrain_epochs else []
 
-    def run(checkpoints: Path, log: TrainingLog) -> Trained:
-        network, curves, rounds = train_segmentation(
-            data.examples, len(data.label_names), plan, checkpoints=checkpoints, pool=pool,
-            on_epoch=log.epoch, log=log,
-        )  # fmt: skip
+    start = _start(workspace, "segmentation", params, data)
+
+    def run(checkpoints: Path, log: TrainingLog, on_epoch: OnEpoch) -> Trained:
+        rounds: Rounds = []
+        if start is not None:
+            network, curves = continue_segmentation(
+                start.network, data.examples, plan, params.incremental,
+                known=start.knows(data.labels), checkpoints=checkpoints, on_epoch=on_epoch,
+            )  # fmt: skip
+        else:
+            network, curves, rounds = train_segmentation(
+                data.examples, len(data.label_names), plan, checkpoints=checkpoints, pool=pool,
+                on_epoch=on_epoch, log=log,
+            )  # fmt: skip
         said = describe(network, plan, data.label_names, data.spacing_mm)
         contract = dataclasses.replace(said.input, temporal=params.temporal)
         return network, dataclasses.replace(said, input=contract), curves, rounds
@@ -96,14 +110,16 @@ def _train_segmentation(workspace: Workspace) -> None:
 
 def _train_classification(workspace: Workspace) -> None:
     from components.models.classifier_cost import cost_of
+    from components.models.incremental import continue_classification
     from components.models.pretraining_cost import pretraining_cost
     from components.models.train_classification import describe, train_classification
     from pipelines.training_set import classification_pool, classification_set
 
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
     data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
+    going_on = _start(workspace, "classification", params, data)
     pool = None
-    if params.plan.pretraining.epochs:
+    if params.plan.pretraining.epochs and going_on is None:
         pool = classification_pool(workspace, data.examples, cache_mb=params.cache_mb)
         patients = {s.patient_id for s in data.examples} | {s.patient_id for s in pool.scans}
         say(
@@ -112,16 +128,36 @@ def _train_classification(workspace: Workspace) -> None:
         )
     say(f"plan: {cost_of(params.plan, len(data.label_names), len(data.examples), measure=True)}")
     file = params.plan.start or params.plan.imagenet
-    start = workspace.root / file if file else None
+    start = workspace.root / file if file and going_on is None else None
 
-    def run(checkpoints: Path, log: TrainingLog) -> Trained:
-        network, curves = train_classification(
-            data.examples, params.plan, data.label_names, checkpoints=checkpoints, start=start,
-            pool=pool.scans if pool else (), on_epoch=log.epoch,
-        )  # fmt: skip
+    def run(checkpoints: Path, log: TrainingLog, on_epoch: OnEpoch) -> Trained:
+        if going_on is not None:
+            network, curves = continue_classification(
+                going_on.network, data.examples, params.plan, params.incremental,
+                known=going_on.knows(data.labels), checkpoints=checkpoints, on_epoch=on_epoch,
+            )  # fmt: skip
+        else:
+            network, curves = train_classification(
+                data.examples, params.plan, data.label_names, checkpoints=checkpoints, start=start,
+                pool=pool.scans if pool else (), on_epoch=on_epoch,
+            )  # fmt: skip
         return network, describe(network, params.plan, data.label_names, data.spacing_mm), curves, []
 
     _logged(workspace, "classification", params, data, run, start=start, pool=pool)
+
+
+def _start(
+    workspace: Workspace, task: Task, params: TrainParams, data: TrainingSet[Any]
+) -> StartModel[Any] | None:
+    """The package that goes on, which the parameters name by its hash; ``None`` from scratch."""
+    from pipelines.start_model import load_start_model
+
+    if params.incremental.start == "scratch":
+        return None
+    start = load_start_model(workspace, task, params.incremental.package_sha256, data.label_names)
+    new = len(data.labels) - len(start.knows(data.labels))
+    say(f"train {task}: the model in use goes on, {new} labels are new to it")
+    return start
 
 
 def _logged(
@@ -129,7 +165,7 @@ def _logged(
     task: Task,
     params: TrainParams,
     data: TrainingSet[Any],
-    run: Callable[[Path, TrainingLog], Trained],
+    run: Callable[[Path, TrainingLog, OnEpoch], Trained],
     *,
     start: Path | None = None,
     pool: ScanPool | None = None,
@@ -156,7 +192,9 @@ def _logged(
         parameters=parameters,
         tags={**hashes, "git_commit": git_commit(workspace.root), "task": task},
     ) as log:
-        network, description, curves, rounds = run(checkpoints, log)
+        pace = Pace(workspace, task, log.epoch)
+        network, description, curves, rounds = run(checkpoints, log, pace)
+        pace.keep()
         facts = {
             **hashes,
             "labels": data.counts(),

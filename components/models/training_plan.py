@@ -12,6 +12,9 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Schedule = Literal["cosine", "polynomial"]
 
 
+Start = Literal["scratch", "champion"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelWeights:
     """What a label counts in the loss, by its provenance."""
@@ -22,6 +25,32 @@ class LabelWeights:
 
     def of(self, provenance: str) -> float:
         return float(getattr(self, provenance))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncrementalParams:
+    """Where a training begins.
+
+    Args:
+        start: ``scratch`` as the plan says, or ``champion``: the model in use goes on.
+        replay: share of what it is shown that it was trained on before.
+        epochs, learning_rate: of going on; everything else is the plan's.
+        package_sha256: of the package that goes on; ctloop writes it here before the stage runs.
+    """
+
+    start: Start = "scratch"
+    replay: float = 0.5
+    epochs: int = 6
+    learning_rate: float = 0.01
+    package_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.replay < 1.0 and self.epochs > 0 and self.learning_rate > 0):
+            raise ParameterError(
+                expected="replay in [0, 1), epochs of 1 or more and a learning_rate above 0",
+                got=str(self),
+                hint="the shipped section `train` of params.yaml",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
