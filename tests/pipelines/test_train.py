@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from components.adapters.blosc_store import save_label_map, save_volume
@@ -14,10 +15,11 @@ from components.adapters.parquet import read_parquet
 from components.cohort.labels import LabelSidecar
 from components.cohort.task import Task
 from components.errors import StateError
-from components.models.package import load_predictor, read_description
+from components.models.package import load_network, load_predictor, read_description
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from pipelines.params import load_section
+from pipelines.start_model import keep_start
 from pipelines.train import ClassificationTrainParams, SegmentationTrainParams, train, training_key
 from pipelines.training_set import (
     classification_pool,
@@ -290,3 +292,31 @@ def test_pretraining_reads_the_pool_and_is_logged_beside_the_training(chests: Wo
     curves = [name for name in last.data.metrics if "pretrain" in name]
     assert len(client.get_metric_history(last.info.run_id, curves[0])) == 2
     assert last.data.params["plan.pretraining.epochs"] == "2"
+
+
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+def test_the_model_in_use_goes_on(task: Task, request: pytest.FixtureRequest) -> None:
+    workspace: Workspace = request.getfixturevalue("hearts" if task == "segmentation" else "chests")
+    train(workspace, task)
+    first = read_description(workspace.model(task))
+    keep_start(workspace, task, workspace.model(task), "abc")
+    begin = {"start": "champion", "epochs": 1, "learning_rate": 1e-9, "package_sha256": "abc"}
+    tree = yaml.safe_load(workspace.params.read_text())
+    tree["train"][task]["incremental"] = begin
+    workspace.params.write_text(yaml.safe_dump(tree))
+    before = load_network(workspace.model(task))[0].state_dict()
+    train(workspace, task)
+    description = read_description(workspace.model(task))
+    assert list(description.training["final_loss"]) == ["go-on"]
+    assert description.architecture == first.architecture
+    for name, tensor in load_network(workspace.model(task))[0].state_dict().items():
+        if tensor.is_floating_point() and "running" not in name:
+            assert torch.allclose(tensor, before[name], atol=1e-5), name
+
+
+def test_going_on_needs_the_package(hearts: Workspace) -> None:
+    tree = yaml.safe_load(hearts.params.read_text())
+    tree["train"]["segmentation"]["incremental"] = {"start": "champion", "package_sha256": "abc"}
+    hearts.params.write_text(yaml.safe_dump(tree))
+    with pytest.raises(StateError, match="nothing of it on this machine"):
+        train(hearts, "segmentation")

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines import training_budget
+from pipelines.training_budget import Pace, keep_to_budget, planned_epochs, seconds_per_epoch
+from pipelines.workspace import Workspace
+
+TRAIN: dict[str, Any] = {
+    "segmentation": {
+        "incremental": {"start": "scratch", "epochs": 4},
+        "plan": {"epochs": 8, "fine_tune_epochs": 6, "seed": 3},
+    },
+    "classification": {"plan": {"epochs": 12}},
+}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    made = Workspace(root=tmp_path, state=tmp_path / "state")
+    made.params.parent.mkdir()
+    made.params.write_text(yaml.safe_dump({"train": TRAIN}))
+    return made
+
+
+def section(workspace: Workspace, task: str = "segmentation") -> Any:
+    return yaml.safe_load(workspace.params.read_text())["train"][task]
+
+
+def test_epochs_are_cut_to_what_fits(workspace: Workspace) -> None:
+    assert keep_to_budget(workspace, "segmentation", 7.0, pace=60.0)  # 14 epochs of a minute each
+    assert section(workspace)["plan"] == {"epochs": 4, "fine_tune_epochs": 3, "seed": 3}
+    assert section(workspace, "classification") == TRAIN["classification"]
+
+
+def test_what_fits_is_left_alone(workspace: Workspace) -> None:
+    assert not keep_to_budget(workspace, "segmentation", 14.0, pace=60.0)
+    assert not keep_to_budget(workspace, "segmentation", 0.1, pace=None)
+    assert section(workspace) == TRAIN["segmentation"]
+
+
+def test_every_step_keeps_an_epoch(workspace: Workspace) -> None:
+    keep_to_budget(workspace, "segmentation", 0.01, pace=60.0)
+    assert (section(workspace)["plan"]["epochs"], section(workspace)["plan"]["fine_tune_epochs"]) == (1, 1)
+
+
+def test_going_on_has_its_own_epochs() -> None:
+    assert planned_epochs({"incremental": {"start": "champion", "epochs": 4}, "plan": {"epochs": 8}}) == {
+        ("incremental", "epochs"): 4
+    }
+    assert planned_epochs({"plan": {"epochs": 8, "fine_tune_epochs": 0}}) == {("plan", "epochs"): 8}
+
+
+def test_the_pace_is_the_median_without_the_first_epoch(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 50.0, 53.0, 57.0, 60.0])
+    monkeypatch.setattr(training_budget.time, "monotonic", lambda: next(clock))
+    heard: list[int] = []
+    pace = Pace(workspace, "segmentation", lambda step, epoch, loss: heard.append(epoch))
+    for epoch in range(4):
+        pace("student-1", epoch, 0.1)
+    pace.keep()
+    assert heard == [0, 1, 2, 3]
+    assert seconds_per_epoch(workspace, "segmentation") == 3.0
+    assert seconds_per_epoch(workspace, "classification") is None
