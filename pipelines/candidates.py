@@ -87,9 +87,7 @@ def _train(
     set_params(
         clone.params, {"train": {task: {"incremental": _begin(services, task, start)}}}, new_keys=_KEYS
     )
-    if minutes is not None:
-        pace = seconds_per_epoch(services.workspace, task)
-        keep_to_budget(clone, task, minutes, pace=pace)
+    keep_to_budget(clone, task, minutes, pace=seconds_per_epoch(services.workspace, task))
     ran = repro(clone.root, stages_of(task), env={"CTLOOP_STATE": str(services.workspace.state)})
     commit = commit_data(clone.root, f"Retrain the {task} model from {start}")
     section, name = _SCORE[task]

@@ -24,7 +24,7 @@ from components.scorecard.temporal_smoothing import TemporalSmoothing
 from pipelines.params import load_section
 from pipelines.progress import say
 from pipelines.stage_command import run_stage
-from pipelines.training_budget import OnEpoch, Pace
+from pipelines.training_budget import OnEpoch, Pace, cut
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,11 +47,18 @@ class TrainParams:
         provenances: of the labels that may be read.
         cache_mb: scans and labels are held in memory up to this size, else read crop by crop.
         incremental: whether the model in use goes on, or a new one begins.
+        epochs_share: of the planned epochs; a retraining sets it to what fits its budget.
     """
 
     provenances: tuple[Provenance, ...] = ("expert", "pseudo")
     cache_mb: int = 2000
     incremental: IncrementalParams = field(default_factory=IncrementalParams)
+    epochs_share: float = 1.0
+
+    def going_on(self) -> IncrementalParams:
+        """With the epochs that are to be taken."""
+        own = self.incremental
+        return dataclasses.replace(own, epochs=cut(own.epochs, self.epochs_share))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +90,10 @@ def _train_segmentation(workspace: Workspace) -> None:
     from pipelines.training_set import segmentation_pool, segmentation_set
 
     params = load_section(SegmentationTrainParams, workspace.params, "train", "segmentation")
-    plan = params.plan
+    share, whole = params.epochs_share, params.plan
+    plan = dataclasses.replace(
+        whole, epochs=cut(whole.epochs, share), fine_tune_epochs=cut(whole.fine_tune_epochs, share)
+    )
     data = segmentation_set(workspace, params.provenances, seed=plan.seed, cache_mb=params.cache_mb)
     pool = segmentation_pool(workspace, data.examples) if plan.pretrain_epochs else []
 
@@ -93,7 +103,7 @@ def _train_segmentation(workspace: Workspace) -> None:
         rounds: Rounds = []
         if start is not None:
             network, curves = continue_segmentation(
-                start.network, data.examples, plan, params.incremental,
+                start.network, data.examples, plan, params.going_on(),
                 known=start.knows(data.labels), checkpoints=checkpoints, on_epoch=on_epoch,
             )  # fmt: skip
         else:
@@ -116,6 +126,8 @@ def _train_classification(workspace: Workspace) -> None:
     from pipelines.training_set import classification_pool, classification_set
 
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
+    epochs = cut(params.plan.epochs, params.epochs_share)
+    params = dataclasses.replace(params, plan=dataclasses.replace(params.plan, epochs=epochs))
     data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
     going_on = _start(workspace, "classification", params, data)
     pool = None
@@ -133,7 +145,7 @@ def _train_classification(workspace: Workspace) -> None:
     def run(checkpoints: Path, log: TrainingLog, on_epoch: OnEpoch) -> Trained:
         if going_on is not None:
             network, curves = continue_classification(
-                going_on.network, data.examples, params.plan, params.incremental,
+                going_on.network, data.examples, params.plan, params.going_on(),
                 known=going_on.knows(data.labels), checkpoints=checkpoints, on_epoch=on_epoch,
             )  # fmt: skip
         else:

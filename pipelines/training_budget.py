@@ -1,12 +1,13 @@
 """How long training takes here, and fewer epochs where a budget asks for it.
 
-Epochs are cut before the training starts and stand in params.yaml: a clock that stopped it would make each repetition
-another model.
+The share of the planned epochs is set before the training starts and stands in params.yaml: a clock that stopped it
+would make each repetition another model.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -49,41 +50,42 @@ def seconds_per_epoch(workspace: Workspace, task: Task) -> float | None:
     return float(json.loads(path.read_text())["seconds_per_epoch"]) if path.is_file() else None
 
 
-def keep_to_budget(workspace: Workspace, task: Task, minutes: float, *, pace: float | None) -> bool:
-    """Cut the epochs in the workspace's params.yaml to what fits ``minutes``; whether anything was cut.
+def keep_to_budget(workspace: Workspace, task: Task, minutes: float | None, *, pace: float | None) -> float:
+    """Set ``epochs_share`` in the workspace's params.yaml to what fits ``minutes`` (``None``: all); that share.
 
-    Every step keeps at least one epoch. ``pace``: seconds per epoch; without one nothing is cut.
+    ``pace``: seconds per epoch; without one nothing is cut.
     """
-    section = yaml.safe_load(workspace.params.read_text())["train"][task]
-    epochs = planned_epochs(section)
-    planned = sum(epochs.values())
+    share = _share(workspace, task, minutes, pace)
+    set_params(workspace.params, {"train": {task: {"epochs_share": share}}}, new_keys=("epochs_share",))
+    return share
+
+
+def cut(epochs: int, share: float) -> int:
+    """So many of the ``epochs``; at least one where there are any."""
+    return max(1, int(epochs * share + 1e-9)) if epochs else 0
+
+
+def planned_epochs(section: Mapping[str, Any]) -> int:
+    """Of the next training, before any cut; ``section``: the task's section ``train``."""
+    if (section.get("incremental") or {}).get("start") == "champion":
+        return int(section["incremental"]["epochs"])
+    return int(section["plan"]["epochs"]) + int(section["plan"].get("fine_tune_epochs") or 0)
+
+
+def _share(workspace: Workspace, task: Task, minutes: float | None, pace: float | None) -> float:
+    if minutes is None:
+        return 1.0
     if pace is None:
         say(f"retrain {task}: how long an epoch takes is not known before the first training, nothing is cut")
-        return False
-    if planned * pace <= 60.0 * minutes:
-        return False
-    share = 60.0 * minutes / (planned * pace)
-    cut = {path: max(1, int(count * share)) for path, count in epochs.items()}
-    say(
-        f"retrain {task}: {planned} epochs would take {planned * pace / 60:.1f} minutes, "
-        f"{sum(cut.values())} fit the budget of {minutes:.1f}"
-    )
-    return set_params(workspace.params, {"train": {task: _tree(cut)}})
-
-
-def planned_epochs(section: Mapping[str, Any]) -> dict[tuple[str, ...], int]:
-    """Path of each number of epochs in the task's section ``train`` that the next training takes → that number."""
-    if (section.get("incremental") or {}).get("start") == "champion":
-        return {("incremental", "epochs"): int(section["incremental"]["epochs"])}
-    names = ("epochs", "fine_tune_epochs")
-    return {("plan", name): int(section["plan"][name]) for name in names if section["plan"].get(name)}
-
-
-def _tree(values: Mapping[tuple[str, ...], int]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for (section, name), value in values.items():
-        tree.setdefault(section, {})[name] = value
-    return tree
+        return 1.0
+    planned = planned_epochs(yaml.safe_load(workspace.params.read_text())["train"][task])
+    share = min(1.0, math.floor(6000.0 * minutes / (planned * pace)) / 100.0)
+    if share < 1.0:
+        say(
+            f"retrain {task}: {planned} epochs would take {planned * pace / 60:.1f} minutes, "
+            f"{share:.0%} of them fit the budget of {minutes:.1f}"
+        )
+    return max(share, 0.01)
 
 
 def _file(workspace: Workspace, task: Task) -> Path:

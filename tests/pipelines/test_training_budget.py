@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipelines import training_budget
-from pipelines.training_budget import Pace, keep_to_budget, planned_epochs, seconds_per_epoch
+from pipelines.training_budget import Pace, cut, keep_to_budget, planned_epochs, seconds_per_epoch
 from pipelines.workspace import Workspace
 
 TRAIN: dict[str, Any] = {
@@ -31,28 +31,29 @@ def section(workspace: Workspace, task: str = "segmentation") -> Any:
     return yaml.safe_load(workspace.params.read_text())["train"][task]
 
 
-def test_epochs_are_cut_to_what_fits(workspace: Workspace) -> None:
-    assert keep_to_budget(workspace, "segmentation", 7.0, pace=60.0)  # 14 epochs of a minute each
-    assert section(workspace)["plan"] == {"epochs": 4, "fine_tune_epochs": 3, "seed": 3}
+def test_the_share_of_the_epochs_is_what_fits(workspace: Workspace) -> None:
+    assert keep_to_budget(workspace, "segmentation", 7.0, pace=60.0) == 0.5  # 14 epochs of a minute each
+    assert section(workspace) == {**TRAIN["segmentation"], "epochs_share": 0.5}
     assert section(workspace, "classification") == TRAIN["classification"]
 
 
-def test_what_fits_is_left_alone(workspace: Workspace) -> None:
-    assert not keep_to_budget(workspace, "segmentation", 14.0, pace=60.0)
-    assert not keep_to_budget(workspace, "segmentation", 0.1, pace=None)
-    assert section(workspace) == TRAIN["segmentation"]
+@pytest.mark.parametrize(("minutes", "pace"), [(14.0, 60.0), (None, 60.0), (0.1, None)])
+def test_what_fits_is_not_cut_and_an_earlier_cut_is_undone(
+    workspace: Workspace, minutes: float | None, pace: float | None
+) -> None:
+    keep_to_budget(workspace, "segmentation", 7.0, pace=60.0)
+    assert keep_to_budget(workspace, "segmentation", minutes, pace=pace) == 1.0
+    assert section(workspace) == {**TRAIN["segmentation"], "epochs_share": 1.0}
 
 
-def test_every_step_keeps_an_epoch(workspace: Workspace) -> None:
-    keep_to_budget(workspace, "segmentation", 0.01, pace=60.0)
-    assert (section(workspace)["plan"]["epochs"], section(workspace)["plan"]["fine_tune_epochs"]) == (1, 1)
+def test_every_step_keeps_an_epoch() -> None:
+    assert [cut(epochs, 0.01) for epochs in (0, 1, 8)] == [0, 1, 1]
+    assert [cut(10, share) for share in (0.3, 0.35, 1.0)] == [3, 3, 10]
 
 
 def test_going_on_has_its_own_epochs() -> None:
-    assert planned_epochs({"incremental": {"start": "champion", "epochs": 4}, "plan": {"epochs": 8}}) == {
-        ("incremental", "epochs"): 4
-    }
-    assert planned_epochs({"plan": {"epochs": 8, "fine_tune_epochs": 0}}) == {("plan", "epochs"): 8}
+    assert planned_epochs({"incremental": {"start": "champion", "epochs": 4}, "plan": {"epochs": 8}}) == 4
+    assert planned_epochs({"plan": {"epochs": 8, "fine_tune_epochs": 6}}) == 14
 
 
 def test_the_pace_is_the_median_without_the_first_epoch(
