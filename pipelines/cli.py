@@ -31,7 +31,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     jobs.demo, jobs.loop, jobs.add,
     stages.ingest, stages.prepare, stages.split, stages.pseudo_label, stages.train, stages.evaluate,
     registry.register, registry.import_weights, registry.gate, registry.external_test, registry.export,
-    registry.promote, registry.rollback, registry.shadow,
+    registry.promote, registry.rollback, registry.shadow, registry.replay,
     jobs.monitor, scoring.score, reading.reading_list, where_to_look.where_to_look, reporting.pilot_report,
     reporting.dossier, retraining.retrain, jobs.plan, jobs.compare,
     labeling.serve, scheduling.scheduler, scheduling.clean_up, jobs.doctor, jobs.phantoms, jobs.semi_synthetic,

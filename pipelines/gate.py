@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from components.cohort.task import Task
 from components.errors import StateError
@@ -66,8 +67,12 @@ def gate(
     measure = _measure(workspace, task, frames) if measured and champion is not None else None
     verdict = run_gate(
         task=task,
-        challenger=_candidate(version, folders, load_predictor, measure),
-        champion=None if champion is None else _candidate(champion, folders, load_predictor, measure),
+        challenger=candidate_of(version, folders[version.version], load_predictor, measure),
+        champion=(
+            None
+            if champion is None
+            else candidate_of(champion, folders[champion.version], load_predictor, measure)
+        ),
         frames=frames,
         training_patients=set().union(*(training_patients(folder) for folder in folders.values())),
         params=params,
@@ -93,25 +98,30 @@ def test_set_hash(frames: Sequence[ExpertFrame]) -> str:
 
 def training_patients(package: Path) -> tuple[str, ...]:
     """Pseudonyms of the patients that the package's lineage says it was trained on."""
-    lineage = json.loads((package / "lineage" / "lineage.json").read_text())
-    return tuple(lineage["training_patients"])
+    return tuple(read_lineage(package)["training_patients"])
 
 
-def _candidate(
+def read_lineage(package: Path) -> dict[str, Any]:
+    """The package's lineage.json."""
+    found: dict[str, Any] = json.loads((package / LINEAGE / "lineage.json").read_text())
+    return found
+
+
+def candidate_of(
     version: ModelVersion,
-    folders: dict[int, Path],
+    package: Path,
     load_predictor: Callable[[Path], Predictor],
     measure: Measure | None,
 ) -> Candidate:
-    folder = folders[version.version]
-    traits = measure(folder, version.package_hash) if measure is not None else Traits()
-    lineage = json.loads((folder / LINEAGE / "lineage.json").read_text())
+    """A registered version with all that a gate asks of it; ``measure``: see ``pipelines.footprint``."""
+    traits = measure(package, version.package_hash) if measure is not None else Traits()
+    archived = [path.name for path in (package / LINEAGE).iterdir()]
     return Candidate(
         name=subject_of(version),
         package_hash=version.package_hash,
-        predictor=load_predictor(folder),
-        traits=dataclasses.replace(traits, roughness=_roughness(folder)),
-        lineage_gaps=lineage_gaps(lineage, [path.name for path in (folder / LINEAGE).iterdir()]),
+        predictor=load_predictor(package),
+        traits=dataclasses.replace(traits, roughness=_roughness(package)),
+        lineage_gaps=lineage_gaps(read_lineage(package), archived),
     )
 
 

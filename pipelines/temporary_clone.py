@@ -14,11 +14,17 @@ from pipelines.workspace import Workspace
 
 
 @contextmanager
-def temporary_clone(workspace: Workspace, name: str, *, state: Path | None = None) -> Iterator[Workspace]:
-    """A clone of the workspace's last commit under its state folder, with its data checked out.
+def temporary_clone(
+    workspace: Workspace, name: str, *, state: Path | None = None, revision: str | None = None
+) -> Iterator[Workspace]:
+    """A clone of the workspace under its state folder, with its data checked out.
 
-    ``state``: the state folder that the clone uses (default: the workspace's own). The clone is removed at
-    the end, and a clone that a killed run left is removed at the start: all work that counts is in the cache.
+    The clone is removed at the end, and a clone that a killed run left is removed at the start: all work that counts
+    is in the cache.
+
+    Args:
+        state: the state folder that the clone uses; the workspace's own unless given.
+        revision: the commit that it stands at, the last one unless given; ``StateError`` where there is no such.
     """
     root = workspace.state / "clones" / name
     shutil.rmtree(root, ignore_errors=True)
@@ -26,6 +32,8 @@ def temporary_clone(workspace: Workspace, name: str, *, state: Path | None = Non
     run_quietly(workspace.root, "git", "clone", "--quiet", "--shared", str(workspace.root), str(root))
     cache = dvc(workspace.root, "cache", "dir").strip()
     local = root / ".dvc" / "config.local"
+    if revision is not None:
+        run_quietly(root, "git", "checkout", "--quiet", "--detach", revision)
     local.write_text(f"[cache]\n    dir = {(workspace.root / cache).resolve()}\n")
     dvc(root, "checkout", "--quiet", "--allow-missing")
     try:

@@ -19,7 +19,7 @@ JOBS = (
     "add", "register", "gate", "promote", "rollback", "monitor", "requests", "labels", "retrain", "serve",
     "loop", "demo", "doctor", "phantoms", "semi-synthetic", "plan", "external-test", "export", "reading-list",
     "cases-table", "where-to-look", "compare", "pilot-report", "score", "shadow", "ledger", "scheduler", "clean-up",
-    "dossier",
+    "dossier", "replay",
 )  # fmt: skip
 TORCH_FREE = ("ingest", "prepare", "split", "cli", "add", "requests", "labels", "gate")
 

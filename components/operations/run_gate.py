@@ -56,7 +56,28 @@ def run_gate(
     cache: ScoreCache | None = None,
     progress: Progress | None = None,
 ) -> Verdict:
-    """Score both models on ``frames``, judge, and enter the verdict in the ledger.
+    """``compare``, and enter the verdict in the ledger."""
+    verdict = compare(
+        task=task, champion=champion, challenger=challenger, frames=frames,
+        training_patients=training_patients, params=params, context=context, cache=cache, progress=progress,
+    )  # fmt: skip
+    ledger.append("gate", challenger.name, verdict.as_json())
+    return verdict
+
+
+def compare(
+    *,
+    task: Task,
+    champion: Candidate | None,
+    challenger: Candidate,
+    frames: Sequence[ExpertFrame],
+    training_patients: Collection[str],
+    params: GateParams,
+    context: Mapping[str, Any] | None = None,
+    cache: ScoreCache | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Score both models on ``frames`` and judge.
 
     Args:
         frames: held-out frames with expert truth; pseudo-labels never judge.
@@ -88,9 +109,7 @@ def run_gate(
         "frames_failed": {"challenger": _failed(ours), "champion": _failed(theirs or [])},
         **(context or {}),
     }
-    verdict = dataclasses.replace(verdict, context=finite(facts))
-    ledger.append("gate", challenger.name, verdict.as_json())
-    return verdict
+    return dataclasses.replace(verdict, context=finite(facts))
 
 
 def _scores(

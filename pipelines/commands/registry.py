@@ -88,6 +88,34 @@ def gate(task: TaskOption, workspace: WorkspaceOption = None, as_json: JsonOptio
     show(verdict.as_json(), as_json, f"{verdict.outcome}: {verdict.reason}")
 
 
+def replay(
+    task: TaskOption,
+    entry: Annotated[
+        int | None,
+        typer.Option(min=1, help="number of a gate's entry in the ledger; the newest unless given"),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a past challenger again, from the data version and packages of then. Exit code 3: something differs.
+
+    Nothing is written to registry or ledger. Example: `ctloop replay --task segmentation --entry 41`
+    """
+    import dataclasses
+
+    from pipelines.composition import MODEL_NAMES
+    from pipelines.replay import replay as run
+
+    services, (one,) = services_at(workspace), tasks_of(task)
+    found = run(
+        services.workspace, one, services.registry, services.store, name=MODEL_NAMES[one],
+        load_predictor=services.load_predictor, entry=entry,
+    )  # fmt: skip
+    show({**dataclasses.asdict(found), "identical": found.identical}, as_json, found.words())
+    if not found.identical:
+        raise typer.Exit(3)
+
+
 @writes("ctloop external-test")
 def external_test(
     task: TaskOption = "segmentation",
