@@ -15,6 +15,7 @@ from components.cohort.task import TASKS, Task
 from pipelines.books import data_hashes, drift_rows, gate_rows, promotions
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.dvc_commands import repro, run_quietly
+from pipelines.replay import replay
 from pipelines.requests import list_requests
 from pipelines.workspace import Workspace
 from tests.acceptance.identifiers import files_with
@@ -118,3 +119,18 @@ def test_no_identifier_left_the_batches() -> None:
 
 def test_the_demo_fits_a_small_machine(summary: dict[str, Any]) -> None:
     assert summary["peak_memory_mib"] <= 6144
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_past_verdict_is_reproduced_from_its_data_version(services: Services, task: Task) -> None:
+    """But for models that are in no commit: the wrong labels were trained in a clone that is gone."""
+    name = MODEL_NAMES[task]
+    kept = [e for e in services.store.entries("gate") if e.subject.rpartition("/")[0] == name]
+    told = [
+        replay(
+            services.workspace, task, services.registry, services.store, name=name,
+            load_predictor=services.load_predictor, entry=entry.number,
+        )
+        for entry in (kept[0], kept[-1])
+    ]  # fmt: skip
+    assert [found.differences for found in told] == [(), ()]
