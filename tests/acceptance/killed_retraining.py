@@ -1,9 +1,9 @@
 """Kill scheduled retrainings of the demo at random instants; history, registry and ledger must tell one story.
 
 ``python -m tests.acceptance.killed_retraining --kills 10`` after `make demo`. Each start is
-``ctloop scheduler --once retrain --task TASK``, killed with all its processes after a random time; after each kill the ledger
-must verify. At the end one retraining has finished, one version was registered, one verdict given, and nothing of the
-killed ones is left. The instants follow from ``--draw``, which is printed.
+``ctloop scheduler --once retrain --task TASK``, killed with all its processes after a random time; after each kill the
+ledger must verify. At the end one retraining has finished, one version was registered, one verdict given, and nothing
+of the killed ones is left. The instants follow from ``--draw``, which is printed.
 """
 
 from __future__ import annotations
