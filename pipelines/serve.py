@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -141,6 +142,8 @@ def serve(
     desk = WorkspaceDesk(workspace, store, store, partial(add_version, workspace.root))
     print(f"labeling desk: http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr)
     app = create_app(store=store, desk=desk, token=token)
+    # uvicorn sends itself the signal once more when it has stopped; by default that would end us here and now
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with looking(services) if schedule else nullcontext():
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import yaml
@@ -83,6 +85,25 @@ def test_a_missed_run_is_made_up_for_by_the_daemon_and_the_history_shows_it(serv
     words = ["scheduler", "--history", "5", "--workspace", str(services.workspace.root)]
     shown = CliRunner().invoke(app, words)
     assert "verify  done (exit code 0), attempt 1, by missed" in shown.output
+
+
+@pytest.mark.slow
+def test_the_server_answers_while_it_runs_what_was_missed(services: Services) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="seconds")
+    services.store.runs.schedule("verify", accounted=yesterday, seen=0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = start(services, "serve", "--schedule", "--port", str(port))
+    try:
+        wait_for(lambda: [status for _, status, _ in story(services)] == ["done"])
+        answer = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True, timeout=30.0)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=180)
+    assert answer.status_code < 500
+    assert server.returncode == 0
+    assert not unfinished(services)
 
 
 @pytest.mark.slow
