@@ -29,7 +29,8 @@ def promote(
     """Move ``champion`` to the challenger and ``previous`` to the old champion.
 
     Only a challenger whose last gate accepted it, against the champion of now. ``override`` is a person's
-    reason to promote all the same; the ledger keeps it, and ``by``, who decided. When killed half-way, call it
+    reason to promote all the same, unless the gate found test patients among those that trained it: no reason is good
+    enough for that. The ledger keeps the reason, and ``by``, who decided. When killed half-way, call it
     again: it finishes that promotion, and begins no other. ``automatic``: no person decided, the dossier's limits
     did. ``withdraw``: to finish a rollback that was killed.
 
@@ -44,6 +45,8 @@ def promote(
             expected=f"a challenger of {name}", got="none", hint="`ctloop register`, then `ctloop gate`"
         )
     champion = registry.by_alias(name, "champion")
+    if override:
+        _refuse_leak(ledger, challenger)
     reason = f"override: {override}" if override else _accepted_reason(ledger, challenger, champion)
     aliases: dict[Alias, int | None] = {"champion": challenger.version, "challenger": None}
     if champion is not None and champion.version != challenger.version:
@@ -65,6 +68,17 @@ def last_gate(ledger: Ledger, version: ModelVersion) -> LedgerEntry | None:
     """The newest gate entry about ``version``."""
     entries = [entry for entry in ledger.entries("gate") if entry.subject == subject_of(version)]
     return entries[-1] if entries else None
+
+
+def _refuse_leak(ledger: Ledger, challenger: ModelVersion) -> None:
+    entry = last_gate(ledger, challenger)
+    checks = entry.payload.get("checks", ()) if entry is not None else ()
+    if any(check["name"] == "leak" and not check["holds"] for check in checks):
+        raise StateError(
+            expected="a challenger that was trained on no test patient, with or without --override",
+            got="one whose training patients include test patients",
+            hint="training it again without them",
+        )
 
 
 def _accepted_reason(ledger: Ledger, challenger: ModelVersion, champion: ModelVersion | None) -> str:

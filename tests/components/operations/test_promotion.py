@@ -317,3 +317,13 @@ def test_there_must_be_something_to_roll_back_to() -> None:
     desk.turn("aaa")
     with pytest.raises(StateError, match="no earlier one"):
         roll_back(desk.registry, desk.ledger, name=NAME, reason="x")
+
+
+def test_no_reason_overrides_a_leak() -> None:
+    desk = Desk()
+    version = desk.register("aaa")
+    payload = {"accepted": False, "checks": [{"name": "leak", "holds": False}]}
+    desk.ledger.append("gate", f"{NAME}/{version.version}", payload)
+    with pytest.raises(StateError, match="trained on no test patient"):
+        desk.promote(override="the chief says so")
+    assert desk.at("champion") is None
