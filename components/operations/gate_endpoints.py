@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from components.cohort.task import Task
+from components.metrics.bootstrap import Group, paired_difference
+from components.metrics.pseudo_values import pseudo_values
 from components.metrics.weighting import Array
 from components.operations.expert_frames import (
     EXPECTED_DICE,
@@ -20,7 +23,7 @@ from components.operations.expert_frames import (
     probabilities_of,
 )
 from components.operations.finding_scores import MACRO, FindingScores
-from components.registry.endpoints import Endpoint, mean_endpoint, ranking_endpoint
+from components.registry.endpoints import Endpoint
 from components.registry.gate_params import GateParams
 from components.registry.verdict import OVERALL
 
@@ -50,8 +53,8 @@ def calibration_error(
         found = float(judged.group("ece", MACRO).value) if judged.findings else float("nan")
     else:
         gaps = [abs(float(s.get(EXPECTED_DICE, np.nan)) - mean_dice(s)) if s else np.nan for s in scores]
-        known = _per_patient(frames, np.array(gaps, dtype=np.float64))
-        found = float(known.mean()) if known.size else float("nan")
+        known = list(_per_patient(frames, np.array(gaps, dtype=np.float64)).values())
+        found = float(np.mean(known)) if known else float("nan")
     return found if np.isfinite(found) else None
 
 
@@ -64,9 +67,10 @@ def _structures(
     names = dict.fromkeys(name for score in (*champion, *challenger) for name in score)
     for name in sorted(set(names) - {EXPECTED_DICE}):
         differences = _dice(challenger, champion, name) - _dice(champion, challenger, name)
-        yield mean_endpoint(
-            f"dice/{name}", OVERALL, _per_patient(frames, differences),
-            margin=params.part_margin, enough=params.min_stratum, seed=params.seed, draws=params.draws,
+        means = _per_patient(frames, differences)
+        yield Endpoint(
+            name=f"dice/{name}", stratum=OVERALL, differences=means, margin=params.part_margin,
+            judged=len(means) >= params.min_stratum,
         )  # fmt: skip
 
 
@@ -79,10 +83,11 @@ def _dice(scores: Sequence[FrameScore], others: Sequence[FrameScore], name: str)
     return np.array(rows, dtype=np.float64)
 
 
-def _per_patient(frames: Sequence[ExpertFrame], values: Array) -> Array:
-    """Means over each patient's frames that have a value, in order of the patients' names."""
+def _per_patient(frames: Sequence[ExpertFrame], values: Array) -> dict[str, float]:
+    """Patient → mean over the frames that have a value."""
     table = pd.DataFrame({"patient": [frame.patient_id for frame in frames], "value": values}).dropna()
-    return np.asarray(table.groupby("patient", sort=True)["value"].mean(), dtype=np.float64)
+    means = table.groupby("patient", sort=True)["value"].mean()
+    return {str(patient): float(value) for patient, value in means.items()}
 
 
 def _findings(
@@ -93,20 +98,28 @@ def _findings(
 ) -> Iterator[Endpoint]:
     theirs, ours = _finding_scores(frames, champion), _finding_scores(frames, challenger)
     counts = {name: min(count.values()) for name, count in theirs.counts().items()}
-    for name in theirs.findings:
-        yield ranking_endpoint(
-            f"auroc/{name}", OVERALL, ours.group("auroc", name), theirs.group("auroc", name),
-            margin=params.part_margin, smaller_class=counts[name], enough=params.min_class,
-            seed=params.seed, draws=params.draws,
-        )  # fmt: skip
     enough = [name for name in theirs.findings if counts[name] >= params.min_class]
+    for name in theirs.findings:
+        yield _auroc(
+            name, ours.group("auroc", name), theirs.group("auroc", name), params.part_margin, name in enough
+        )
     if enough:
         mean_ours, mean_theirs = (scores.only(enough).group("auroc", MACRO) for scores in (ours, theirs))
-        yield ranking_endpoint(
-            f"auroc/{MACRO}", OVERALL, mean_ours, mean_theirs,
-            margin=params.ranking_margin, smaller_class=min(counts[name] for name in enough), enough=params.min_class,
-            seed=params.seed, draws=params.draws, may_win=True,
-        )  # fmt: skip
+        macro = _auroc(MACRO, mean_ours, mean_theirs, params.ranking_margin, judged=True)
+        yield dataclasses.replace(macro, may_win=True)
+
+
+def _auroc(name: str, ours: Group, theirs: Group, margin: float, judged: bool) -> Endpoint:
+    """By pseudo-values, which are undefined where one patient decides whether there is an AUROC at all."""
+    both = Group(patients=theirs.patients, statistic=paired_difference(ours.statistic, theirs.statistic))
+    values = pseudo_values(both)
+    return Endpoint(
+        name=f"auroc/{name}",
+        stratum=OVERALL,
+        differences=values,
+        margin=margin,
+        judged=judged and len(values) > 1,
+    )
 
 
 def _finding_scores(frames: Sequence[ExpertFrame], scores: Sequence[FrameScore]) -> FindingScores:

@@ -11,8 +11,7 @@ Scores are from expert labels only, higher is better. The rules, in order; the f
    whole is at most ``alpha``: an intersection-union test (Berger 1982, Technometrics 24:295).
 5. It costs no more than the limits allow: calibration, temporal roughness, latency, memory.
 6. Superiority somewhere: a lower bound above ``gain`` overall, in one stratum or of the mean AUROC. One is enough, so
-   they share ``alpha``: half of it for the score of all patients, the rest for the others alike (weighted Bonferroni;
-   for "at least one", the first step of Holm 1979 is the same).
+   they share ``alpha``, by the min-P test of Westfall & Young (1993): see ``components.metrics.paired.shared_level``.
 
 A first model has no champion to beat: its mean score must lie above an absolute floor.
 """
@@ -25,11 +24,11 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from components.registry.endpoints import SCORE, Endpoint, mean_endpoint
+from components.registry.endpoints import SCORE, Endpoint, level_of_each
 from components.registry.gate_limits import Traits, limit_checks
 from components.registry.gate_params import GateParams
 from components.registry.gate_table import paired_table, patient_scores
-from components.registry.verdict import OVERALL, Check, Outcome, Verdict
+from components.registry.verdict import OVERALL, Check, CheckName, Outcome, Verdict
 
 
 def judge(
@@ -114,9 +113,9 @@ def _stop_reason(check: Check) -> str:
 
 def _judge_first(table: pd.DataFrame, before: tuple[Check, ...], params: GateParams) -> Verdict:
     against_baseline = "baseline" in table
-    score = table["score"] - table["baseline"] if against_baseline else table["score"]
-    lead = _of_score(OVERALL, score, params, enough=2)
-    check = _bound_check("floor", lead, params.floor, params.alpha)
+    lead = table["score"] - table["baseline"] if against_baseline else table["score"]
+    endpoint = _of_score(OVERALL, table.assign(lead=lead), "lead", params, enough=2)
+    check = _bound_check("floor", endpoint, params.floor, params.alpha, params)
     what = "lead over the trivial predictor" if against_baseline else "score"
     relation = "exceeds" if check.holds else "does not exceed"
     reason = (
@@ -133,12 +132,12 @@ def _judge_pair(
     costs: tuple[Check, ...],
     params: GateParams,
 ) -> Verdict:
-    no_worse = [_bound_check("non-inferiority", e, -e.margin, params.alpha) for e in endpoints]
-    winners = [e for e in endpoints if e.may_win and e.lower is not None]
-    better = [
-        _bound_check("superiority", e, params.gain, params.alpha * share)
-        for e, share in zip(winners, _shares(len(winners)), strict=True)
-    ]
+    no_worse = [_bound_check("non-inferiority", e, -e.margin, params.alpha, params) for e in endpoints]
+    winners = [e for e in endpoints if e.may_win and e.judged]
+    level = level_of_each(
+        winners, set(table["patient_id"]), alpha=params.alpha, seed=params.seed, draws=params.draws
+    )
+    better = [_bound_check("superiority", e, params.gain, level, params) for e in winners]
     checks = (*before, *no_worse, *costs, *better)
     worse = [check for check in no_worse if check.holds is False]
     dear = [check for check in costs if check.holds is False]
@@ -157,11 +156,6 @@ def _judge_pair(
     return _verdict("accepted", f"better: {found}; nowhere worse than the margin", checks, table, params)
 
 
-def _shares(endpoints: int) -> list[float]:
-    """Of alpha: the first endpoint is the score of all patients."""
-    return [1.0] if endpoints == 1 else [0.5, *[0.5 / (endpoints - 1)] * (endpoints - 1)]
-
-
 def _told(check: Check) -> str:
     return f"{_where(check)} {check.mean:+.3f} (≥ {check.lower:+.3f})"
 
@@ -171,37 +165,36 @@ def _where(check: Check) -> str:
 
 
 def _scores(table: pd.DataFrame, params: GateParams) -> list[Endpoint]:
-    """Overall and each stratum; a single stratum is the whole, and testing it twice would only halve alpha."""
-    strata = list(table.groupby("stratum", sort=True)["difference"])
-    whole = _of_score(OVERALL, table["difference"], params, enough=2)
-    return [
-        whole,
-        *(
-            dataclasses.replace(
-                _of_score(str(name), differences, params, enough=params.min_stratum),
-                may_win=len(strata) > 1,
-            )
-            for name, differences in strata
-        ),
+    """Overall and each stratum; a single stratum is the whole, and testing it twice would only cost power."""
+    strata = list(table.groupby("stratum", sort=True))
+    apart = [
+        _of_score(str(name), rows, "difference", params, enough=params.min_stratum, may_win=len(strata) > 1)
+        for name, rows in strata
     ]
+    return [_of_score(OVERALL, table, "difference", params, enough=2), *apart]
 
 
-def _of_score(stratum: str, values: pd.Series[float], params: GateParams, *, enough: int) -> Endpoint:
-    return mean_endpoint(
-        SCORE, stratum, np.asarray(values, dtype=np.float64),
-        margin=params.margin, enough=enough, seed=params.seed, draws=params.draws, may_win=True,
+def _of_score(
+    stratum: str, table: pd.DataFrame, column: str, params: GateParams, *, enough: int, may_win: bool = True
+) -> Endpoint:
+    values = dict(zip(table["patient_id"].astype(str), table[column].astype(float), strict=True))
+    return Endpoint(
+        name=SCORE, stratum=stratum, differences=values, margin=params.margin, judged=len(values) >= enough,
+        may_win=may_win,
     )  # fmt: skip
 
 
-def _bound_check(name: str, endpoint: Endpoint, bound: float, alpha: float) -> Check:
+def _bound_check(
+    name: CheckName, endpoint: Endpoint, bound: float, alpha: float, params: GateParams
+) -> Check:
     """``holds`` is ``None`` where too few patients tell."""
-    lower = endpoint.lower(alpha) if endpoint.lower is not None else None
+    lower = endpoint.lower(alpha, seed=params.seed, draws=params.draws) if endpoint.judged else None
     return Check(
-        name=name,  # type: ignore[arg-type]
+        name=name,
         endpoint=endpoint.name,
         stratum=endpoint.stratum,
-        patients=endpoint.patients,
-        mean=endpoint.difference,
+        patients=len(endpoint.differences),
+        mean=endpoint.mean,
         lower=lower,
         bound=bound,
         alpha=None if lower is None else alpha,

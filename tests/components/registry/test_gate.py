@@ -55,8 +55,9 @@ def test_better_everywhere_is_accepted() -> None:
     verdict = pair(10, 10, gain_old=0.05, gain_new=0.05)
     assert verdict.accepted
     assert checks(verdict, "superiority")["all"].holds
-    alphas = {stratum: check.alpha for stratum, check in checks(verdict, "superiority").items()}
-    assert alphas == pytest.approx({"all": 0.025, "one": 0.0125, "two": 0.0125})
+    alphas = {check.alpha for check in checks(verdict, "superiority").values()}
+    assert len(alphas) == 1
+    assert 0.05 / 3 <= alphas.pop() < 0.05  # type: ignore[operator]
 
 
 def test_repairing_the_new_scanner_counts() -> None:
@@ -210,16 +211,13 @@ def test_a_gate_that_judges_nothing_cannot_be_built(wrong: dict[str, float]) -> 
         dataclasses.replace(PARAMS, **wrong)
 
 
-def endpoint(difference: float, lower: float | None, *, may_win: bool = False) -> Endpoint:
+def endpoint(difference: float, *, judged: bool = True, may_win: bool = False) -> Endpoint:
+    spread = np.random.default_rng(2).normal(0, 0.02, size=20)
+    values = difference + spread - spread.mean()
     return Endpoint(
-        name="dice/aorta",
-        stratum="all",
-        patients=20,
-        difference=difference,
-        margin=0.1,
-        lower=None if lower is None else (lambda alpha: lower),
-        may_win=may_win,
-    )
+        name="dice/aorta", stratum="all", differences={f"p{i:03d}": float(v) for i, v in enumerate(values)},
+        margin=0.1, judged=judged, may_win=may_win,
+    )  # fmt: skip
 
 
 def extended(**extra: Any) -> Verdict:
@@ -230,17 +228,18 @@ def extended(**extra: Any) -> Verdict:
 
 
 def test_one_structure_that_may_lose_more_than_its_margin_refuses() -> None:
-    assert extended(endpoints=[endpoint(-0.05, -0.09)]).accepted
-    verdict = extended(endpoints=[endpoint(-0.05, -0.11)])
+    assert extended(endpoints=[endpoint(-0.08)]).accepted
+    verdict = extended(endpoints=[endpoint(-0.097)])
     assert verdict.outcome == "refused"
-    assert verdict.reason == "may lose more than the margin: dice/aorta -0.050 (≥ -0.110), margin 0.1"
+    assert verdict.reason.startswith("may lose more than the margin: dice/aorta -0.097 (≥ -0.10")
+    assert verdict.reason.endswith("margin 0.1")
 
 
 def test_a_structure_of_few_patients_is_reported() -> None:
-    verdict = extended(endpoints=[endpoint(-0.5, None)])
+    verdict = extended(endpoints=[endpoint(-0.5, judged=False)])
     assert verdict.accepted
     (check,) = (check for check in verdict.checks if check.endpoint == "dice/aorta")
-    assert (check.holds, check.mean) == (None, -0.5)
+    assert (check.holds, check.lower, check.mean) == (None, None, pytest.approx(-0.5))
 
 
 def test_what_costs_too_much_is_refused_though_better() -> None:
@@ -264,7 +263,8 @@ def test_a_required_stratum_without_patients_is_not_enough_evidence() -> None:
 
 
 def test_the_endpoints_that_may_win_share_alpha() -> None:
-    verdict = extended(endpoints=[endpoint(0.1, 0.05, may_win=True), endpoint(0.1, 0.05)])
-    alphas = [check.alpha for check in verdict.checks if check.name == "superiority"]
-    assert alphas == pytest.approx([0.025, 0.025])
+    verdict = extended(endpoints=[endpoint(0.1, may_win=True), endpoint(0.1)])
+    alphas = {check.alpha for check in verdict.checks if check.name == "superiority"}
+    assert len(alphas) == 1
+    assert 0.025 <= alphas.pop() < 0.05  # type: ignore[operator]
     assert "dice/aorta +0.100" in verdict.reason
