@@ -22,7 +22,7 @@ from components.cohort.task import TASKS, Task
 from components.registry.gate_params import GateParams
 from pipelines.bench.bench import BenchRequest, BenchResult, Size
 from pipelines.bench.claims import Claim
-from pipelines.bench.gate_trials import NEW, OLD, Scenario, passed
+from pipelines.bench.gate_trials import FINDINGS, NEW, OLD, Scenario, passed
 from pipelines.params import load_section
 from pipelines.progress import bar
 
@@ -116,7 +116,7 @@ def worse_by_the_margin(params: dict[Task, GateParams]) -> tuple[Scenario, ...]:
         ),
         Scenario(
             name="one finding worse", task="classification", patients=PATIENTS, gain=0.1,
-            gains={"emphysema": -chest.part_margin},
+            gains={FINDINGS[-1]: -chest.part_margin},  # which half of the patients have
         ),
         Scenario(name="all worse", task="segmentation", patients=PATIENTS, gain=-heart.margin),
     )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from components.cohort.findings import CT_RATE_FINDINGS
 from components.cohort.task import Task
 from components.operations.expert_frames import ExpertFrame, FrameScore, patient_table
 from components.operations.gate_endpoints import endpoints_of
@@ -26,12 +27,13 @@ from components.volume.volume import Volume
 
 Floats = npt.NDArray[np.float64]
 STRUCTURES = ("left_ventricle", "myocardium", "right_ventricle", "left_atrium", "aorta")
-FINDINGS = ("emphysema", "atelectasis", "lung_opacity", "pleural_effusion", "consolidation", "cardiomegaly")
+FINDINGS = CT_RATE_FINDINGS
 OLD, NEW = "old", "new"
 NEW_SHARE, FRAMES = 0.4, 2
 DICE, DICE_SPREAD = 0.8, 0.06
 SHARED_SPREAD, OWN_SPREAD, TAILS = 0.028, 0.035, 5
-AUROC, PREVALENCE, CORRELATION = 0.85, 0.35, 0.9
+AUROC, CORRELATION = 0.85, 0.9
+PREVALENCES = np.linspace(0.1, 0.5, len(FINDINGS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ def _segmentation(scenario: Scenario, strata: Sequence[str], rng: np.random.Gene
 
 def _classification(scenario: Scenario, strata: Sequence[str], rng: np.random.Generator) -> Drawn:
     shape = (len(strata), len(FINDINGS))
-    truth = _with_both(rng.random(shape) < PREVALENCE)
+    truth = _with_both(rng.random(shape) < PREVALENCES)
     common, own_before, own_after = rng.standard_normal((3, *shape))
     tables: list[list[FrameScore]] = []
     for own, gains in ((own_before, False), (own_after, True)):
@@ -98,7 +100,7 @@ def _classification(scenario: Scenario, strata: Sequence[str], rng: np.random.Ge
         )
         distance = np.sqrt(2.0) * stats.norm.ppf(auroc)
         seen = distance * truth + np.sqrt(CORRELATION) * common + np.sqrt(1.0 - CORRELATION) * own
-        logit = np.log(PREVALENCE / (1.0 - PREVALENCE)) + distance * (seen - distance / 2.0)
+        logit = np.log(PREVALENCES / (1.0 - PREVALENCES)) + distance * (seen - distance / 2.0)
         said = 1.0 / (1.0 + np.exp(-logit))
         tables.append([dict(zip(FINDINGS, row.tolist(), strict=True)) for row in said])
     frames = [
