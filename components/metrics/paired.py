@@ -24,18 +24,26 @@ class Bounds(NamedTuple):
     upper: Array
 
 
-def mean_lower_bound(values: Array, *, alpha: float, seed: int, draws: int = 4000) -> float:
+def mean_lower_bound(
+    values: Array, *, alpha: float, seed: int, draws: int = 4000, degrees: int | None = None
+) -> float:
     """The lower bound of ``mean_bounds`` for one column ``(n,)``."""
     column = np.asarray(values, dtype=np.float64)[:, None]
-    return float(mean_bounds(column, alpha=alpha, seed=seed, draws=draws).lower[0])
+    return float(mean_bounds(column, alpha=alpha, seed=seed, draws=draws, degrees=degrees).lower[0])
 
 
-def mean_bounds(values_nk: Array, *, alpha: float, seed: int, draws: int = 4000) -> Bounds:
+def mean_bounds(
+    values_nk: Array, *, alpha: float, seed: int, draws: int = 4000, degrees: int | None = None
+) -> Bounds:
     """One-sided ``1 - alpha`` bounds for the means of independent rows, one per patient, none missing.
 
     The wider of two on each side. The bootstrap-t follows skewness, but has too little room in heavy symmetric tails
     at n near 8; Student's t is the reverse. The percentile bootstrap is anti-conservative at such n. Not even this
     can see a rare disaster that no patient has shown.
+
+    Args:
+        degrees: of freedom of Student's t; n - 1 unless given. Fewer where not every row tells as much: pseudo-values
+            of an AUROC know no more than the rarer class does.
 
     Infinite below two rows. Values that are all equal have bounds equal to themselves.
     """
@@ -47,7 +55,7 @@ def mean_bounds(values_nk: Array, *, alpha: float, seed: int, draws: int = 4000)
     mean, error = values.mean(axis=0), _standard_error(values)
     ranked = np.sort(_studentised(values, _counts(n, seed, draws)), axis=0)
     place = min(int(np.ceil((1.0 - alpha) * draws)), draws) - 1
-    student = float(stats.t.ppf(1.0 - alpha, n - 1))
+    student = float(stats.t.ppf(1.0 - alpha, degrees or n - 1))
     low, high = np.maximum(student, ranked[place]), np.maximum(student, -ranked[draws - 1 - place])
     with np.errstate(invalid="ignore"):
         return Bounds(

@@ -100,9 +100,10 @@ def _findings(
     counts = {name: min(count.values()) for name, count in theirs.counts().items()}
     enough = [name for name in theirs.findings if counts[name] >= params.min_class]
     for name in theirs.findings:
-        yield _auroc(
+        one = _auroc(
             name, ours.group("auroc", name), theirs.group("auroc", name), params.part_margin, name in enough
         )
+        yield dataclasses.replace(one, degrees=max(counts[name] - 1, 1))
     if enough:
         mean_ours, mean_theirs = (scores.only(enough).group("auroc", MACRO) for scores in (ours, theirs))
         macro = _auroc(MACRO, mean_ours, mean_theirs, params.ranking_margin, judged=True)

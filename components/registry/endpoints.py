@@ -25,6 +25,7 @@ class Endpoint:
         margin: the largest mean loss that is taken for none.
         judged: whether enough patients tell.
         may_win: whether a gain here alone makes a challenger better.
+        degrees: of freedom, where they are fewer than the patients less one, see ``mean_bounds``.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Endpoint:
     margin: float
     judged: bool
     may_win: bool = False
+    degrees: int | None = None
 
     @property
     def mean(self) -> float:
@@ -40,7 +42,7 @@ class Endpoint:
 
     def lower(self, alpha: float, *, seed: int, draws: int) -> float:
         """One-sided lower bound of the mean at level ``1 - alpha``, see ``mean_lower_bound``."""
-        return mean_lower_bound(self._values, alpha=alpha, seed=seed, draws=draws)
+        return mean_lower_bound(self._values, alpha=alpha, seed=seed, draws=draws, degrees=self.degrees)
 
     @property
     def _values(self) -> Array:

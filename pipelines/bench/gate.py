@@ -29,7 +29,7 @@ from pipelines.progress import bar
 PATIENTS, FEW = 40, 20
 USEFUL_GAIN, FAR_BETTER = 0.02, 0.12
 _AT_A_TIME = 50
-_TRIALS: dict[Size, tuple[int, int]] = {"small": (2000, 500), "full": (10_000, 2000)}  # worse, better
+_TRIALS: dict[Size, tuple[int, int]] = {"small": (5000, 500), "full": (10_000, 2000)}  # worse, better
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,3 +71,11 @@ def test_any_of_correlated_gains_is_claimed_by_chance_at_alpha_at_most() -> None
         level = shared_level(values, alpha=0.05, seed=0, draws=400)
         claimed += bool((mean_bounds(values, alpha=level, seed=0, draws=400).lower > 0).any())
     assert stats.binomtest(claimed, trials, 0.06, alternative="greater").pvalue > 0.01
+
+
+def test_fewer_degrees_of_freedom_widen_the_bound() -> None:
+    values = np.random.default_rng(0).normal(0.0, 1.0, 200)
+    error = values.std(ddof=1) / np.sqrt(200)
+    wide = mean_lower_bound(values, alpha=0.05, seed=0, draws=200, degrees=3)
+    assert wide == pytest.approx(values.mean() - stats.t.ppf(0.95, 3) * error)
+    assert wide < mean_lower_bound(values, alpha=0.05, seed=0, draws=200)
