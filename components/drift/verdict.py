@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from components.drift.channels import CHANNELS, ChannelStatistics
+from components.drift.effect import effect_interval
 from components.drift.holm import holm_adjusted, holm_levels
 from components.drift.permutation import Combined, Members, combine, critical_value, memberships
 from components.drift.strata import Stratum, alarmed_strata
@@ -62,12 +63,13 @@ class ChannelVerdict:
     """One channel: is the window farther from the reference than permuted patients are?
 
     Args:
-        name: metadata, image, embeddings, outputs or uncertainty.
+        name: metadata, image, embeddings, outputs, uncertainty or feedback.
         column: the column that moved most; ``columns`` is how many were watched.
         statistic: largest standardised distance over the columns; alarmed when above ``threshold``.
-        effect: observed distance of ``column``, named by ``effect_name``.
+        effect: observed distance of ``column``, named by ``effect_name``, with its interval of 95 %.
         p_value, level: permutation p-value and the level at which Holm's procedure judges it.
         p_holm: adjusted p-value, to be compared with alpha.
+        moved: the columns that make the alarm, each with a p-value of at most ``level``, farthest first.
     """
 
     name: str
@@ -76,11 +78,14 @@ class ChannelVerdict:
     statistic: float
     threshold: float
     effect: float
+    effect_low: float
+    effect_high: float
     effect_name: str
     p_value: float
     level: float
     p_holm: float
     alarmed: bool
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,18 +151,23 @@ def judge_channels(
 def _channel(
     name: str, found: ChannelStatistics, one: Combined, level: float, p_holm: float, alpha: float
 ) -> ChannelVerdict:
+    effect, effect_low, effect_high = effect_interval(found.distances[one.column]())
+    farthest = np.argsort(-one.observed, kind="stable")
     return ChannelVerdict(
         name=name,
         column=found.columns[one.column],
         columns=len(found.columns),
         statistic=one.statistic,
         threshold=critical_value(one.null, level),
-        effect=found.effects[one.column],
+        effect=effect,
+        effect_low=effect_low,
+        effect_high=effect_high,
         effect_name=found.effect_names[one.column],
         p_value=one.p_value,
         level=level,
         p_holm=p_holm,
         alarmed=p_holm <= alpha,
+        moved=tuple(found.columns[i] for i in farthest if p_holm <= alpha and one.p_columns[i] <= level),
     )
 
 
