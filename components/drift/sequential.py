@@ -3,7 +3,7 @@
 Each new patient gets a conformal p-value: its rank among the calibration patients and all before it, by how strange it
 is. While all are exchangeable these are independent and uniform (Vovk, Nouretdinov & Gammerman 2003, "Testing
 exchangeability on-line"), and no strategy that bets against that can be expected to win; ours is the Simple Jumper
-(Vovk et al. 2021, "Retrain or not retrain", algorithm 1). By Ville's inequality the evidence ever reaches 1 / alpha
+(Vovk et al. 2021, "Retrain or not retrain", algorithm 1) with a fourth, bolder bet on small p-values. By Ville's inequality the evidence ever reaches 1 / alpha
 with probability at most alpha. Under ``run length`` a new bet begins with every patient (e-detector of Shiryaev and
 Roberts type, Shin, Ramdas & Rinaldo 2022): then it is 1 / alpha patients, or more, on average to a false alarm, and a
 long quiet past does not delay a true one.
@@ -27,7 +27,7 @@ from components.scorecard.embedding_space import distances, fit_space
 from components.scorecard.patients import columns_with, patient_means
 
 Floats = npt.NDArray[np.float64]
-_BETS = np.array([-1.0, 0.0, 1.0])
+_POWER = 0.4  # of the bold bet, a density like the others: kappa p^(kappa - 1) (Vovk & Wang 2021, eq. 1)
 _SURROUNDINGS: Mapping[str, tuple[str, ...]] = {
     "image": (IMAGE,),
     "embeddings": (EMBEDDING,),
@@ -170,11 +170,16 @@ def conformal_p_values(
 
 def bet(p_values: Floats, *, jump: float, restart: bool = False) -> Floats:
     """``(m,)`` capital after each p-value, from 1; with ``restart`` a stake of 1 is added before each."""
-    stakes = np.zeros(3) if restart else np.full(3, 1 / 3)
+    stakes = np.zeros(4) if restart else np.full(4, 1 / 4)
     capital = np.empty(len(p_values))
     for i, p in enumerate(p_values):
-        stakes = stakes + restart / 3
-        stakes = (1 - jump) * stakes + jump * stakes.sum() / 3
-        stakes = stakes * (1 + _BETS * (p - 0.5))
+        stakes = stakes + restart / 4
+        stakes = (1 - jump) * stakes + jump * stakes.sum() / 4
+        stakes = stakes * payoffs(float(p))
         capital[i] = stakes.sum()
     return capital
+
+
+def payoffs(p: float) -> Floats:
+    """``(4,)`` what a stake of 1 becomes: nothing bet, on small, on large, and boldly on small p-values."""
+    return np.array([1.0, 1.5 - p, 0.5 + p, _POWER * p ** (_POWER - 1)])

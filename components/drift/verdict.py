@@ -7,13 +7,14 @@ itself, and every window would look drifted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import comb
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from components.drift.attribution import Attribution, attribute
 from components.drift.channels import CHANNELS, ChannelStatistics
 from components.drift.effect import effect_interval
 from components.drift.holm import holm_adjusted, holm_levels
@@ -90,7 +91,10 @@ class ChannelVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class DriftVerdict:
-    """What the window shows; ``reason`` says it in a sentence, ``strata`` where the change sits."""
+    """What the window shows; ``reason`` says it in a sentence, ``strata`` where the change sits.
+
+    ``attribution`` is ``None`` without an alarm.
+    """
 
     kind: Kind
     reason: str
@@ -101,6 +105,7 @@ class DriftVerdict:
     permutations: int
     channels: tuple[ChannelVerdict, ...] = ()
     strata: tuple[Stratum, ...] = field(default=())
+    attribution: Attribution | None = None
 
 
 def assess_drift(
@@ -129,10 +134,18 @@ def assess_drift(
     pooled = _pooled(reference, fresh)
     generator = np.random.default_rng(params.seed)
     members_bn = memberships(n_reference, n_window, params.permutations, generator)
-    channels = judge_channels(
-        {name: channel(pooled, members_bn) for name, channel in CHANNELS.items()}, params.alpha
-    )
-    return _weigh(channels, pooled, members_bn, params, history)
+    statistics = {name: channel(pooled, members_bn) for name, channel in CHANNELS.items()}
+    channels = judge_channels(statistics, params.alpha)
+    verdict = _weigh(channels, pooled, members_bn, params, history)
+    if not verdict.alarmed:
+        return verdict
+    moved = {name: _moved(found) for name, found in statistics.items() if found is not None}
+    alarmed = [channel.name for channel in channels if channel.alarmed]
+    return replace(verdict, attribution=attribute(moved, alarmed, pooled, verdict.strata))
+
+
+def _moved(found: ChannelStatistics) -> dict[str, float]:
+    return dict(zip(found.columns, combine(found.statistics_bc).observed.tolist(), strict=True))
 
 
 def judge_channels(

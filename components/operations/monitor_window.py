@@ -16,6 +16,7 @@ from components.cohort.task import TASKS, Task
 from components.drift.coverage import CoverageParams
 from components.drift.novelty import case_novelty
 from components.drift.self_test import FalseAlarmRate, replay_reference
+from components.drift.sequential import StreamParams
 from components.drift.verdict import DriftParams, DriftVerdict, assess_drift
 from components.errors import ParameterError
 from components.operations.acquire import Acquisition
@@ -35,6 +36,7 @@ class MonitorParams:
 
     Args:
         drift: when to speak of drift.
+        stream: when to do so between windows, patient by patient.
         quantile: a frame is asked about above this quantile of the reference patients' worst frames.
         budget_minutes: of experts, per task, that the requests of a window may take; half is kept for a drift.
         routine_share: of the minutes of a window without drift, for cases that are merely worth learning from.
@@ -47,6 +49,7 @@ class MonitorParams:
     """
 
     drift: DriftParams = field(default_factory=DriftParams)
+    stream: StreamParams = field(default_factory=StreamParams)
     quantile: float = 0.95
     budget_minutes: dict[str, float] = field(
         default_factory=lambda: {"segmentation": 480.0, "classification": 40.0}

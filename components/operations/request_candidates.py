@@ -12,10 +12,9 @@ import pandas as pd
 from components.acquisition.choice import Arm, eligible
 from components.acquisition.cost_model import MinutesModel
 from components.acquisition.frames_of_case import frames_of_case
-from components.drift.strata import Stratum
+from components.drift.strata import Stratum, column_of
 from components.drift.verdict import DriftVerdict
 from components.operations.acquire import Acquisition, choose_cases
-from components.scorecard.columns import META
 from components.scorecard.patients import value_text
 from components.scorecard.reference_threshold import ReferenceThreshold
 
@@ -168,7 +167,7 @@ def _unusual(
 def _of_stratum(scorecards: pd.DataFrame, stratum: Stratum | None) -> pd.DataFrame:
     if stratum is None:
         return scorecards
-    return scorecards[scorecards[META + stratum.column].map(value_text) == stratum.value]
+    return scorecards[scorecards[column_of(stratum.column)].map(value_text) == stratum.value]
 
 
 def _drift_evidence(verdict: DriftVerdict, stratum: Stratum | None) -> str:

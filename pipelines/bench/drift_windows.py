@@ -97,10 +97,12 @@ def _params(number: int) -> DriftParams:
 
 
 def _said(verdict: DriftVerdict) -> dict[str, Any]:
+    carrier = verdict.attribution.carrier if verdict.attribution else None
     return {
         "alarmed": verdict.alarmed,
         "p": min((channel.p_holm for channel in verdict.channels), default=1.0),
-        "channels": {channel.name: channel.p_holm for channel in verdict.channels},
+        "cause": verdict.attribution.cause if verdict.attribution else "",
+        "carrier": carrier.column if carrier else "",
     }
 
 

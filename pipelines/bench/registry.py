@@ -18,6 +18,7 @@ BENCHES: dict[str, str] = {
     "pool": "pool",
     "uncertainty": "uncertainty",
     "acquisition": "acquisition",
+    "drift": "drift",
 }
 OF_BOTH_TASKS = ("acquisition",)
 

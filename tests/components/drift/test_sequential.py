@@ -4,18 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.integrate import quad
 
-from components.drift.sequential import StreamParams, bet, conformal_p_values, follow_stream
+from components.drift.sequential import StreamParams, bet, conformal_p_values, follow_stream, payoffs
 from components.errors import ParameterError
 from tests.components.drift.population import scorecards
 
 
 def brute_capital(p_values: np.ndarray, jump: float) -> np.ndarray:
     """Over all paths of the hidden bet, each with its probability (the Simple Jumper as a mixture)."""
-    moves = np.full((3, 3), jump / 3) + np.eye(3) * (1 - jump)
-    stakes, capital = np.full(3, 1 / 3), []
+    moves = np.full((4, 4), jump / 4) + np.eye(4) * (1 - jump)
+    stakes, capital = np.full(4, 1 / 4), []
     for p in p_values:
-        stakes = np.diag([1 - (p - 0.5), 1.0, 1 + (p - 0.5)]) @ moves.T @ stakes
+        stakes = np.diag(payoffs(p)) @ moves.T @ stakes
         capital.append(stakes.sum())
     return np.array(capital)
 
@@ -23,6 +24,14 @@ def brute_capital(p_values: np.ndarray, jump: float) -> np.ndarray:
 def test_the_capital_is_that_of_the_mixture_of_paths() -> None:
     p_values = np.random.default_rng(0).random(40)
     np.testing.assert_allclose(bet(p_values, jump=0.1), brute_capital(p_values, 0.1))
+
+
+def test_no_bet_can_be_expected_to_win() -> None:
+    grid = (np.arange(200_000) + 0.5) / 200_000
+    means = [np.mean([payoffs(p)[i] for p in grid[::200]]) for i in range(3)]
+    np.testing.assert_allclose(means, 1.0, atol=1e-3)
+    bold = quad(lambda p: payoffs(p)[3], 0, 1)[0]
+    assert bold == pytest.approx(1.0, abs=1e-6)
 
 
 def test_restarts_add_up_bets_begun_at_every_patient() -> None:
