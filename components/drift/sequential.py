@@ -19,10 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from components.drift.channels import with_ejection_fraction
 from components.errors import ParameterError
 from components.scorecard.columns import EMBEDDING, IMAGE, OUTPUT, QUALITY
-from components.scorecard.ejection_fraction import EJECTION_FRACTION
+from components.scorecard.ejection_fraction import EJECTION_FRACTION, with_ejection_fraction
 from components.scorecard.embedding_space import distances, fit_space
 from components.scorecard.patients import columns_with, patient_means
 

@@ -21,6 +21,8 @@ from components.scorecard.predicted_quality import LEVEL, fit_quality
 Floats = npt.NDArray[np.float64]
 Case = Sequence[Mapping[str, Any]]
 LEAST_WINDOWS = 3
+_DOUBT = 0.1
+_MOST_FITS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class ErrorOfMeans:
     """How wrong the mean of a window's estimates is.
 
     Args:
-        between: standard deviation from window to window; ``None`` when fewer than three were judged: then the
+        between: standard deviation from window to window, rather too large than too small; ``None`` when fewer than three were judged: then the
             interval holds for patients like the judged ones alone.
         within: standard deviation of a patient's error in its window.
         windows, patients: that it was learned from.
@@ -98,10 +100,19 @@ def fit_error_of_means(
     squares = sum(float(((one - one.mean()) ** 2).sum()) for one in judged)
     within = squares / max(int((sizes - 1).sum()), 1)
     means = np.array([one.mean() for one in judged])
-    between = float(np.sqrt(max(float((means**2 - within / sizes).mean()), 0.0))) if several else None
+    between = _between(means, within / sizes) if several else None
     return ErrorOfMeans(
         between=between, within=float(np.sqrt(within)), windows=len(names), patients=int(sizes.sum())
     )
+
+
+def _between(means_w: Floats, sampling_w: Floats) -> float:
+    """What the patients' number does not explain of the windows' mean errors: the upper end of its 90 % bound.
+
+    From few windows the square is hardly known (chi-squared), and an interval that took it for known would be too narrow.
+    """
+    upper = float((means_w**2).sum() / stats.chi2.ppf(_DOUBT, len(means_w)))
+    return float(np.sqrt(max(upper - float(sampling_w.mean()), 0.0)))
 
 
 def _errors_left_out(
@@ -109,10 +120,10 @@ def _errors_left_out(
 ) -> Floats | None:
     """``(n,)`` measured less foretold by a fit without the case's group, and without its patient elsewhere."""
     error = np.full(len(cases), np.nan)
-    fold = group % max(int(group.max()) + 1, 1) if group.max() < 40 else group % 20
+    fold = group if group.max() < _MOST_FITS else group % (_MOST_FITS // 2)
     for k in np.unique(fold):
-        inside = np.flatnonzero(fold == k)
-        rest = np.flatnonzero((fold != k) & ~np.isin(owner, owner[inside]))
+        inside = np.flatnonzero(fold == k).tolist()
+        rest = np.flatnonzero((fold != k) & ~np.isin(owner, owner[inside])).tolist()
         fit = fit_quality([cases[i] for i in rest], [quality[i] for i in rest], owner[rest].tolist())
         if fit is None:
             return None

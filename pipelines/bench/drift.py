@@ -47,6 +47,7 @@ class Sizes:
     batches: int = 24
     per_batch: int = 10
     null_windows: int = 1000
+    compared_null: int = 300
     still_windows: int = 400
     shifted_windows: int = 40
     named_windows: int = 8
@@ -93,7 +94,7 @@ def patients_of(seed: int, sizes: Sizes) -> list[Draw]:
 def windows_of(sizes: Sizes) -> dict[str, list[WindowSpec]]:
     """Unshifted ones of three sizes; shifted ones without metadata, compared; shifted ones with it, named."""
     null = [
-        WindowSpec(n=n, hidden=False, number=number, compared=True)
+        WindowSpec(n=n, hidden=False, number=number, compared=number < sizes.compared_null)
         for n in NULL_SIZES
         for number in range(sizes.null_windows)
     ]

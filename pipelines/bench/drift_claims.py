@@ -138,12 +138,14 @@ def tables_of(result: SeedResult) -> dict[str, Any]:
     return {
         "false_alarms": {
             f"n{n}": {
-                "ours": result.false_alarm_rate(int(n)),
+                "ours": result.false_alarm_rate(n),
                 "evidently_preset": float(rows["evidently_alarm"].mean()),
                 "evidently_any_column": float(rows["evidently_any_column"].mean()),
                 "windows": len(rows),
+                "windows_of_evidently": int(rows["evidently_alarm"].notna().sum()),
             }
-            for n, rows in still.groupby("n")
+            for n in sorted(set(still["n"].astype(int)))
+            for rows in (still[still["n"] == n],)
         },
         "false_alarm_rate_of_the_power_study": float(
             result.power.loc[result.power["shift"] == NONE, "alarmed"].mean()

@@ -19,6 +19,7 @@ import pandas as pd
 from components.adapters.parquet import read_parquet
 from components.drift.verdict import DriftParams, DriftVerdict, assess_drift
 from components.scorecard.columns import META
+from components.scorecard.patients import columns_with
 from pipelines.bench.drift_features import DICE
 from pipelines.bench.drift_patients import MIXED, NONE, SHARES
 from pipelines.bench.drift_references import reference_scores
@@ -57,10 +58,9 @@ class Features:
         ours = table[~table["batch"].str.startswith("known")].reset_index(drop=True)
         rows = {str(name): list(index) for name, index in ours.groupby("patient_id").indices.items()}
         firsts = ours.drop_duplicates("patient_id")
-        pools = {
-            (str(shift), int(grade)): group["patient_id"].to_numpy(dtype=str)
-            for (shift, grade), group in firsts.groupby(["shift", "grade"])
-        }
+        kinds = list(zip(firsts["shift"].astype(str), firsts["grade"].astype(int), strict=True))
+        names = firsts["patient_id"].to_numpy(dtype=str)
+        pools = {kind: names[[one == kind for one in kinds]] for kind in dict.fromkeys(kinds)}
         return Features(table=ours, rows=rows, pools=pools, seed=seed)
 
     def draw(self, spec: WindowSpec) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -76,7 +76,7 @@ class Features:
         window = np.concatenate([rng.permutation(pool)[:changed], rest[: spec.n - changed]])
         tables = (self.of_patients(reference), self.of_patients(window))
         if spec.hidden:
-            hidden = [column for column in self.table if column.startswith(META)]
+            hidden = columns_with(self.table, META)
             return tables[0].drop(columns=hidden), tables[1].drop(columns=hidden)
         return tables
 
