@@ -52,13 +52,13 @@ def evaluate(workspace: Workspace, task: Task) -> None:
     with whole_folder(workspace.evaluation(task)) as unfinished:
         evaluation, calibration = evaluate_task(workspace, predictor, frames, load, params, unfinished)
         evaluation.per_patient.to_parquet(unfinished / "per_patient.parquet", index=False)
-        evaluation.reference.to_parquet(unfinished / "reference.parquet", index=False)
         write_json(unfinished / "calibration.json", calibration)
         learned = learn_quality(task, evaluation, calibration["thresholds"])
-        write_json(unfinished / QUALITY_FILE, learned.as_json())
+        learned.reference.to_parquet(unfinished / "reference.parquet", index=False)
+        write_json(unfinished / QUALITY_FILE, learned.known.as_json())
     write_json(workspace.metrics(task), {"task": task, **evaluation.metrics})
     say(f"evaluate: {_headline(task, evaluation)}")
-    say(f"  {learned.words}")
+    say(f"  {learned.known.words}")
     if failed := evaluation.metrics["frames_failed"]:
         say(
             f"  {failed} of {len(evaluation.reference) + failed} frames could not be predicted: see the report"

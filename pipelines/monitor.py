@@ -18,6 +18,8 @@ from components.errors import StateError
 from components.operations.acquire import Acquisition
 from components.operations.monitor_window import MonitorParams, WindowReport, monitor_window
 from components.operations.scoring import Scored
+from components.operations.window_quality import WindowQuality
+from components.scorecard.window_quality import ErrorOfMeans
 from components.volume.volume import Volume
 from pipelines.acquisition import acquisition_of
 from pipelines.params import load_section
@@ -37,6 +39,8 @@ def monitor(
     excluded_patients: Collection[str] = (),
     familiar: pd.DataFrame | None = None,
     acquisition: Acquisition | None = None,
+    errors: ErrorOfMeans | None = None,
+    measured: Mapping[str, float] | None = None,
 ) -> WindowReport:
     """Monitor the prepared frames of ``batch``; the report lies in ``.ctloop/reports/monitor/TASK-BATCH``.
 
@@ -53,6 +57,8 @@ def monitor(
         excluded_patients: labelled or test patients, never asked about.
         familiar: scorecards that novelty is measured against; the reference unless given.
         acquisition: who chooses cases, with what is known from answers; the parameters' own unless given.
+        errors: of means of predicted qualities, from the model's package.
+        measured: case_id → quality by a returned label of a randomly drawn case.
     """
     params = load_section(MonitorParams, workspace.params, "monitor", task)
     frames, load = _frames_of(workspace, task, batch), prepared_volume(workspace, task)
@@ -66,6 +72,8 @@ def monitor(
         excluded_patients=excluded_patients,
         familiar=familiar,
         acquisition=acquisition or acquisition_of(workspace, task, strategy=params.strategy),
+        errors=errors,
+        measured=measured,
     )
     hashes = {"reference_sha256": table_hash(reference), "frames_sha256": table_hash(frames)}
     _write(report_folder(workspace, task, batch), report, task, batch, params, load, hashes)
@@ -90,6 +98,8 @@ def verdict_json(report: WindowReport) -> dict[str, Any]:
         "candidates": [dataclasses.asdict(candidate) for candidate in report.candidates],
         "acquisition": _acquisition_json(report.acquisition),
         "failures": report.failures,
+        "quality": dataclasses.asdict(report.quality),
+        "stream": report.stream and report.stream.as_json(),
         "false_alarms": dataclasses.asdict(report.false_alarms) if report.false_alarms else None,
     }
     plain: dict[str, Any] = json.loads(json.dumps(content), parse_constant=lambda name: None)
@@ -140,6 +150,8 @@ def _page(
         candidates=report.candidates,
         failures=report.failures,
         false_alarms=report.false_alarms,
+        quality=report.quality,
+        stream=report.stream,
         acquisition=report.acquisition.words(),
         frames=len(report.scorecards),
         neighbours=params.neighbours,
@@ -198,9 +210,15 @@ def _numbers(report: WindowReport) -> dict[str, float]:
         "failures": float(len(report.failures)),
         "uncertainty_mean": float(report.scorecards["uncertainty"].mean()),
         "novelty_max": float(report.scorecards["novelty"].max()),
+        **_quality_numbers(report.quality),
         **{f"{channel.name}_p_holm": channel.p_holm for channel in verdict.channels},
         **{f"{channel.name}_effect": channel.effect for channel in verdict.channels},
     }
+
+
+def _quality_numbers(quality: WindowQuality) -> dict[str, float]:
+    found = {"estimated": quality.estimated, "measured": quality.measured, "current": quality.current}
+    return {f"quality_{name}": one.value for name, one in found.items() if one is not None}
 
 
 def _frames_of(workspace: Workspace, task: Task, batch: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from components.adapters.parquet import read_parquet
 from components.cohort.split import Split
 from components.cohort.task import Task
 from components.labeling.request import LabelingRequest, Reason
+from components.models.known_quality import known_quality
 from components.operations.audit_sample import frames_to_audit
 from components.operations.monitor_window import WindowReport
 from components.operations.open_requests import open_requests
@@ -42,6 +43,7 @@ from pipelines.pseudo_params import PseudoLabelParams
 from pipelines.register import register
 from pipelines.registry_lease import moving_aliases
 from pipelines.requests import RequestsParams, export_requests
+from pipelines.returned_labels import returned_labels
 from pipelines.workspace import Workspace
 
 ENOUGH_HELD_OUT = 8  # patients; fewer cannot say what is familiar
@@ -155,6 +157,8 @@ def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:
         acquisition=learned_acquisition(services, task, predictor, subject_of(version)),
         history=[bool(e.payload["alarmed"]) for e in entries if e.payload["batch"] != batch],
         excluded_patients=_not_to_ask(workspace, task),
+        errors=known_quality(package).means,
+        measured=_measured(services, task, version),
     )
     if batch not in {entry.payload["batch"] for entry in entries}:
         ledger.append("drift", subject_of(version), drift_entry(report, task, batch))
@@ -166,6 +170,13 @@ def watch(services: Services, task: Task, batch: str, *, now: Clock) -> Watched:
 
     export_requests(workspace, ledger.requests(status="open", task=task), pre_annotation=champion_draws)
     return Watched(report=report, opened=opened)
+
+
+def _measured(services: Services, task: Task, version: ModelVersion) -> dict[str, float]:
+    """case_id → quality by returned labels, of cases that nobody chose for how they look."""
+    table = returned_labels(services, task, version)
+    table = table[table["random"].astype(bool) & table["quality"].notna()]
+    return dict(zip(table["case_id"].astype(str), table["quality"].astype(float), strict=True))
 
 
 def _familiar(
@@ -230,6 +241,7 @@ def drift_entry(report: WindowReport, task: Task, batch: str) -> dict[str, Any]:
         "n_reference": verdict.n_reference,
         "n_window": verdict.n_window,
         "p_holm": {channel.name: float(channel.p_holm) for channel in verdict.channels},
+        "attribution": asdict(verdict.attribution) if verdict.attribution else None,
     }
 
 

@@ -14,9 +14,11 @@ from typing import Any
 import pandas as pd
 
 from components.drift.verdict import DriftVerdict
+from components.scorecard.columns import MEASURED, QUALITY
 from components.scorecard.reference_threshold import ReferenceThreshold
 
 WATCHED = ("uncertainty", "temporal_jump", "novelty")
+_QUALITY = (QUALITY, MEASURED)
 
 
 def save_drift_report(
@@ -53,9 +55,10 @@ def save_drift_report(
     table = patient_table(verdict, scorecards)
     metrics = _metrics(verdict, table, thresholds, min_patients)
     data = Dataset.from_pandas(table, data_definition=DataDefinition(numerical_columns=list(table.columns)))
-    run = Report(metrics, metadata={**metadata, "verdict": verdict.kind}, tags=[verdict.kind]).run(
-        data, None, name=name
-    )
+    said = {"verdict": verdict.kind, "reason": verdict.reason}
+    if verdict.attribution is not None:
+        said["attribution"] = verdict.attribution.words()
+    run = Report(metrics, metadata={**metadata, **said}, tags=[verdict.kind]).run(data, None, name=name)
     workspace = Workspace.create(str(folder))
     found = workspace.search_project(project)
     home = found[0] if found else workspace.create_project(project)
@@ -65,16 +68,24 @@ def save_drift_report(
 
 
 def patient_table(verdict: DriftVerdict, scorecards: pd.DataFrame) -> pd.DataFrame:
-    """One row per patient: its worst values, and the window's adjusted p-values repeated as columns."""
+    """One row per patient: its worst values and mean quality; the window's adjusted p-values and effects repeated."""
     present = [
         column for column in WATCHED if column in scorecards and bool(scorecards[column].notna().any())
     ]
     table = scorecards.groupby("patient_id")[present].max().reset_index(drop=True)
-    return table.assign(**{_p_column(channel.name): channel.p_holm for channel in verdict.channels})
+    known = [column for column in _QUALITY if column in scorecards and bool(scorecards[column].notna().any())]
+    means = scorecards.groupby("patient_id")[known].mean().reset_index(drop=True)
+    of_window = {_p_column(channel.name): channel.p_holm for channel in verdict.channels}
+    of_window |= {_effect_column(channel.name): channel.effect for channel in verdict.channels}
+    return pd.concat([table, means], axis=1).assign(**of_window)
 
 
 def _p_column(channel: str) -> str:
     return f"p_{channel}"
+
+
+def _effect_column(channel: str) -> str:
+    return f"effect_{channel}"
 
 
 def _metrics(
@@ -90,10 +101,12 @@ def _metrics(
     metrics: list[Any] = [RowCount(tests=[gte(min_patients)])]
     for channel in verdict.channels:
         metrics.append(MinValue(column=_p_column(channel.name), tests=[gt(verdict.alpha)]))
+        metrics.append(MeanValue(column=_effect_column(channel.name)))
     for column in WATCHED:
         if column in table and len(table):
             bound = [lte(bounds[column])] if column in bounds else None
             metrics += [MeanValue(column=column), MaxValue(column=column, tests=bound)]
+    metrics += [MeanValue(column=column) for column in _QUALITY if column in table]
     return metrics
 
 

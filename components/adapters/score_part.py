@@ -68,15 +68,31 @@ def part_schema(path: Path) -> pa.Schema:
         return file.schema_arrow.remove_metadata()
 
 
+def cases_among(path: Path, wanted: Collection[str]) -> set[str]:
+    """Those of ``wanted`` that the file has rows or failures of; memory does not grow with the file."""
+    names = pa.array(list(wanted), pa.string())
+    found: set[str] = set()
+    with _open(path) as file:
+        found.update(one.case_id for one in failures_of(file.schema_arrow) if one.case_id in set(wanted))
+        for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, columns=["case_id"]):
+            column = batch.column("case_id")
+            found.update(column.filter(pc.is_in(column, value_set=names)).to_pylist())
+    return found
+
+
 def rows_of(path: Path, cases: Collection[str]) -> Iterator[pa.Table]:
-    """The rows of ``cases``, about a thousand at a time, in the order of the file."""
+    """The rows of ``cases``, about a thousand at a time, in the order of the file; other row groups are not read."""
     wanted = pa.array(list(cases), pa.string())
     with _open(path) as file:
-        for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME):
-            table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
-            table = table.filter(pc.is_in(table["case_id"], value_set=wanted))
-            if table.num_rows:
-                yield table
+        for group in range(file.num_row_groups):
+            names = file.read_row_group(group, columns=["case_id"])["case_id"]
+            if not pc.any(pc.is_in(names, value_set=wanted)).as_py():
+                continue
+            for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME, row_groups=[group]):
+                table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                table = table.filter(pc.is_in(table["case_id"], value_set=wanted))
+                if table.num_rows:
+                    yield table
 
 
 def failures_as_metadata(failures: Sequence[Failure]) -> dict[bytes, bytes]:

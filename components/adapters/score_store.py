@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from components.adapters.score_part import (
     CONTENT,
     Failure,
+    cases_among,
     failures_as_metadata,
     part_index,
     part_rows,
@@ -104,11 +105,19 @@ class ScoreStore:
 
     def tables(self, cases: Collection[str] | None = None) -> Iterator[pa.Table]:
         """As ``read``, with ``content``, in small tables and in no order of cases: memory stays bounded."""
-        wanted = None if cases is None else set(cases)
-        for path, held in self.index().parts.items():
-            chosen = held if wanted is None else wanted.intersection(held)
+        for path, chosen in self.index().parts.items() if cases is None else self._holding(cases):
             if chosen:
                 yield from rows_of(path, chosen)
+
+    def _holding(self, cases: Collection[str]) -> Iterator[tuple[Path, Collection[str]]]:
+        """The newest files first, no further than the last case: what is new costs the same whatever the past."""
+        left = set(cases)
+        for path in reversed(self._parts()):
+            if not left:
+                return
+            found = cases_among(path, left)
+            left -= found
+            yield path, found
 
     def compact(self) -> None:
         """Merge the small files once they are many, and drop what no longer counts.

@@ -38,6 +38,7 @@ class Combined:
         null: ``(permutations,)`` the same maximum under each permutation.
         column: index of the statistic that attains the observed maximum.
         p_columns: ``(c,)`` p-values of the single statistics, adjusted for taking the maximum.
+        observed: ``(c,)`` the standardised statistics as observed.
     """
 
     statistic: float
@@ -45,6 +46,7 @@ class Combined:
     null: Floats
     column: int
     p_columns: Floats
+    observed: Floats
 
 
 def combine(statistics_bc: Floats) -> Combined:
@@ -70,6 +72,7 @@ def combine(statistics_bc: Floats) -> Combined:
         null=maxima[1:],
         column=column,
         p_columns=p_columns,
+        observed=standard[0],
     )
 
 

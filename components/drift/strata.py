@@ -9,8 +9,8 @@ import pandas as pd
 
 from components.drift.permutation import Members, combine
 from components.drift.two_sample import share_increase
-from components.scorecard.columns import META
-from components.scorecard.patients import patient_shares
+from components.scorecard.columns import LABEL_SET, META
+from components.scorecard.patients import columns_with, patient_shares
 
 STRATUM_COLUMNS = ("site", "manufacturer", "model", "kernel", "kvp", "slice_thickness_mm")
 _MAX_VALUES = 20
@@ -18,13 +18,21 @@ _MAX_VALUES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Stratum:
-    """A value of the metadata that grew: shares in [0, 1], p-value adjusted over all values looked at."""
+    """A value that grew: shares in [0, 1], p-value adjusted over all values looked at.
+
+    ``column`` is of the metadata without its prefix, or ``set_*``: what the model calls of a finding.
+    """
 
     column: str
     value: str
     share_reference: float
     share_window: float
     p_value: float
+
+
+def column_of(name: str) -> str:
+    """The scorecard column of a stratum's ``column``."""
+    return name if name.startswith(LABEL_SET) else META + name
 
 
 def alarmed_strata(pooled: pd.DataFrame, members_bn: Members, *, alpha: float) -> tuple[Stratum, ...]:
@@ -38,9 +46,9 @@ def alarmed_strata(pooled: pd.DataFrame, members_bn: Members, *, alpha: float) -
         alpha: family-wise level over all values.
     """
     tables = [
-        (column, patient_shares(pooled, META + column))
-        for column in STRATUM_COLUMNS
-        if META + column in pooled
+        (column, patient_shares(pooled, name))
+        for column in (*STRATUM_COLUMNS, *columns_with(pooled, LABEL_SET))
+        if (name := column_of(column)) in pooled
     ]
     tables = [(column, shares) for column, shares in tables if 1 < shares.shape[1] <= _MAX_VALUES]
     if not tables:

@@ -37,10 +37,11 @@ def kolmogorov_smirnov(values_n: Floats, members_bn: Members) -> Floats:
 def _distribution_gaps(values_n: Floats, members_bn: Members) -> tuple[Floats, npt.NDArray[np.intp]]:
     """``(b, k)`` window minus reference distribution function at the k distinct values, and their counts."""
     values = np.where(np.isfinite(values_n), values_n, -np.inf)
-    distinct, multiplicity = np.unique(values, return_counts=True)
+    _, multiplicity = np.unique(values, return_counts=True)
     n, n_window = len(values), float(members_bn[0].sum())
-    # One matrix product counts for all memberships at once; counts below 2^24 are exact in float32.
-    inside = (members_bn @ (values[:, None] <= distinct[None]).astype(np.float32)).astype(np.float64)
+    # Counts along the sorted values, read where a distinct value ends; below 2^24 they are exact in float32.
+    counts = np.cumsum(members_bn.T[np.argsort(values, kind="stable")], axis=0)
+    inside = counts[multiplicity.cumsum() - 1].T.astype(np.float64)
     inside *= 1 / n_window + 1 / (n - n_window)
     inside -= multiplicity.cumsum() / (n - n_window)
     return inside, multiplicity
@@ -67,15 +68,28 @@ def kernel_mmd(
     Gretton et al. (2012, "A kernel two-sample test", eq. 3); each bandwidth is a multiple of the median
     pooled distance. One kernel matrix serves all memberships.
     """
+    kernels = rbf_kernels(features_nd, bandwidths)
+    return np.stack([unbiased_mmd(kernel, members_bn) for kernel in kernels], axis=1)
+
+
+def rbf_kernels(features_nd: Floats, bandwidths: Sequence[float]) -> list[Floats]:
+    """``(n, n)`` each, of widths in units of the median distance between two rows."""
     gaps = distances(features_nd, features_nd)
     off_diagonal = gaps[~np.eye(len(gaps), dtype=bool)]
     median = float(np.median(off_diagonal)) or 1.0
-    return np.stack(
-        [_mmd(np.exp(-0.5 * (gaps / (factor * median)) ** 2), members_bn) for factor in bandwidths], axis=1
-    )
+    return [np.exp(-0.5 * (gaps / (factor * median)) ** 2) for factor in bandwidths]
 
 
-def _mmd(kernel_nn: Floats, members_bn: Members) -> Floats:
+def mmd_distance(kernel_nn: Floats, members_bn: Members) -> Floats:
+    """``(b,)`` distance of the two mean embeddings, at least 0 (Gretton et al. 2012, eq. 5): a norm, but biased."""
+    weights = members_bn.astype(np.float64)
+    m = float(weights[0].sum())
+    weights = weights * (1 / m + 1 / (len(kernel_nn) - m)) - 1 / (len(kernel_nn) - m)
+    return np.asarray(np.sqrt(np.maximum(np.einsum("bn,bn->b", weights @ kernel_nn, weights), 0.0)))
+
+
+def unbiased_mmd(kernel_nn: Floats, members_bn: Members) -> Floats:
+    """``(b,)`` eq. 3 there, without the kernel's diagonal."""
     kernel = kernel_nn - np.diag(np.diag(kernel_nn))
     members = members_bn.astype(np.float64)
     m = float(members[0].sum())

@@ -7,14 +7,16 @@ itself, and every window would look drifted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import comb
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from components.drift.attribution import Attribution, attribute
 from components.drift.channels import CHANNELS, ChannelStatistics
+from components.drift.effect import effect_interval
 from components.drift.holm import holm_adjusted, holm_levels
 from components.drift.permutation import Combined, Members, combine, critical_value, memberships
 from components.drift.strata import Stratum, alarmed_strata
@@ -62,12 +64,13 @@ class ChannelVerdict:
     """One channel: is the window farther from the reference than permuted patients are?
 
     Args:
-        name: metadata, image, embeddings, outputs or uncertainty.
+        name: metadata, image, embeddings, outputs, uncertainty or feedback.
         column: the column that moved most; ``columns`` is how many were watched.
         statistic: largest standardised distance over the columns; alarmed when above ``threshold``.
-        effect: observed distance of ``column``, named by ``effect_name``.
+        effect: observed distance of ``column``, named by ``effect_name``, with its interval of 95 %.
         p_value, level: permutation p-value and the level at which Holm's procedure judges it.
         p_holm: adjusted p-value, to be compared with alpha.
+        moved: the columns that make the alarm, each with a p-value of at most ``level``, farthest first.
     """
 
     name: str
@@ -76,16 +79,22 @@ class ChannelVerdict:
     statistic: float
     threshold: float
     effect: float
+    effect_low: float
+    effect_high: float
     effect_name: str
     p_value: float
     level: float
     p_holm: float
     alarmed: bool
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class DriftVerdict:
-    """What the window shows; ``reason`` says it in a sentence, ``strata`` where the change sits."""
+    """What the window shows; ``reason`` says it in a sentence, ``strata`` where the change sits.
+
+    ``attribution`` is ``None`` without an alarm.
+    """
 
     kind: Kind
     reason: str
@@ -96,6 +105,7 @@ class DriftVerdict:
     permutations: int
     channels: tuple[ChannelVerdict, ...] = ()
     strata: tuple[Stratum, ...] = field(default=())
+    attribution: Attribution | None = None
 
 
 def assess_drift(
@@ -124,10 +134,18 @@ def assess_drift(
     pooled = _pooled(reference, fresh)
     generator = np.random.default_rng(params.seed)
     members_bn = memberships(n_reference, n_window, params.permutations, generator)
-    channels = judge_channels(
-        {name: channel(pooled, members_bn) for name, channel in CHANNELS.items()}, params.alpha
-    )
-    return _weigh(channels, pooled, members_bn, params, history)
+    statistics = {name: channel(pooled, members_bn) for name, channel in CHANNELS.items()}
+    channels = judge_channels(statistics, params.alpha)
+    verdict = _weigh(channels, pooled, members_bn, params, history)
+    if not verdict.alarmed:
+        return verdict
+    moved = {name: _moved(found) for name, found in statistics.items() if found is not None}
+    alarmed = [channel.name for channel in channels if channel.alarmed]
+    return replace(verdict, attribution=attribute(moved, alarmed, pooled, verdict.strata))
+
+
+def _moved(found: ChannelStatistics) -> dict[str, float]:
+    return dict(zip(found.columns, combine(found.statistics_bc).observed.tolist(), strict=True))
 
 
 def judge_channels(
@@ -146,18 +164,23 @@ def judge_channels(
 def _channel(
     name: str, found: ChannelStatistics, one: Combined, level: float, p_holm: float, alpha: float
 ) -> ChannelVerdict:
+    effect, effect_low, effect_high = effect_interval(found.distances[one.column]())
+    farthest = np.argsort(-one.observed, kind="stable")
     return ChannelVerdict(
         name=name,
         column=found.columns[one.column],
         columns=len(found.columns),
         statistic=one.statistic,
         threshold=critical_value(one.null, level),
-        effect=found.effects[one.column],
+        effect=effect,
+        effect_low=effect_low,
+        effect_high=effect_high,
         effect_name=found.effect_names[one.column],
         p_value=one.p_value,
         level=level,
         p_holm=p_holm,
         alarmed=p_holm <= alpha,
+        moved=tuple(found.columns[i] for i in farthest if p_holm <= alpha and one.p_columns[i] <= level),
     )
 
 

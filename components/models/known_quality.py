@@ -10,22 +10,26 @@ from typing import Any
 from components.errors import StateError
 from components.scorecard.conformal_sets import ConformalSets
 from components.scorecard.predicted_quality import PredictedQuality
+from components.scorecard.window_quality import ErrorOfMeans
 
 QUALITY_FILE = "quality.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnownQuality:
-    """``quality`` and ``sets`` are ``None`` where too few patients were judged; ``words`` says which and why."""
+    """``quality``, ``sets`` and ``means`` (how wrong the mean estimate of a window is) are ``None`` where too few
+    patients were judged; ``words`` says which and why."""
 
     quality: PredictedQuality | None = None
     sets: ConformalSets | None = None
+    means: ErrorOfMeans | None = None
     words: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "predicted_quality": self.quality and self.quality.as_json(),
             "conformal_sets": self.sets and self.sets.as_json(),
+            "error_of_means": self.means and self.means.as_json(),
             "words": self.words,
         }
 
@@ -41,6 +45,7 @@ def known_quality(folder: Path) -> KnownQuality:
         return KnownQuality(
             quality=None if quality is None else PredictedQuality.of_json(quality),
             sets=None if sets is None else ConformalSets.of_json(sets),
+            means=None if (means := tree.get("error_of_means")) is None else ErrorOfMeans.of_json(means),
             words=str(tree["words"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:

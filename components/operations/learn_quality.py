@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,35 +12,75 @@ from components.cohort.task import Task
 from components.models.known_quality import KnownQuality
 from components.operations.evaluation import Evaluation
 from components.operations.finding_scores import PROBABILITY, TRUTH
-from components.scorecard.conformal_sets import fit_sets
-from components.scorecard.predicted_quality import LEVEL, fit_quality, least_patients
+from components.scorecard.columns import MEASURED, QUALITY
+from components.scorecard.conformal_sets import ConformalSets, fit_sets
+from components.scorecard.predicted_quality import LEVEL, PredictedQuality, fit_quality, least_patients
+from components.scorecard.window_quality import fit_error_of_means
 
 
-def learn_quality(task: Task, evaluation: Evaluation, thresholds: Mapping[str, float]) -> KnownQuality:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LearnedQuality:
+    """``known`` goes into the package; ``reference`` is the evaluation's, with what is known of each case's quality."""
+
+    known: KnownQuality
+    reference: pd.DataFrame
+
+
+def learn_quality(task: Task, evaluation: Evaluation, thresholds: Mapping[str, float]) -> LearnedQuality:
     """From the held-out cases with an expert's truth, which trained neither the model nor its calibration.
 
     Segmentation: each case's mean Dice over its judged frames. Classification: the share of the known findings that
-    the ``thresholds`` call rightly, and conformal sets.
+    the ``thresholds`` call rightly, and conformal sets. In the reference ``measured_quality`` is that of the judged
+    cases, and ``predicted_quality`` what a fit without their patients foretells.
     """
-    scores = _dice(evaluation) if task == "segmentation" else _right(evaluation, thresholds)
-    scores = scores.dropna()
+    scores = (_dice(evaluation) if task == "segmentation" else _right(evaluation, thresholds)).dropna()
     cards = evaluation.reference
     rows = {str(row["frame_id"]): row for row in cards.to_dict("records") if row["frame_id"] in scores.index}
-    cases, quality, patients = [], [], []
-    for _, case in cards[cards["frame_id"].isin(scores.index)].groupby("case_id", sort=True):
-        names = sorted(map(str, case["frame_id"]))
-        cases.append([{str(key): value for key, value in rows[name].items()} for name in names])
-        quality.append(float(scores[names].mean()))
+    names, cases, quality, patients, batches = [], [], [], [], []
+    for name, case in cards[cards["frame_id"].isin(scores.index)].groupby("case_id", sort=True):
+        frames = sorted(map(str, case["frame_id"]))
+        names.append(str(name))
+        cases.append([{str(key): value for key, value in rows[frame].items()} for frame in frames])
+        quality.append(float(scores[frames].mean()))
         patients.append(str(case["patient_id"].iloc[0]))
+        batches.append(str(case["batch"].iloc[0]) if "batch" in case else "")
     fit = fit_quality(cases, quality, patients)
-    sets = None
-    if task == "classification" and len(evaluation.per_patient):
-        table, findings = evaluation.per_patient, _findings(evaluation.per_patient)
-        truth, said = (table[[f"{p}{name}" for name in findings]] for p in (TRUTH, PROBABILITY))
-        sets = fit_sets(
-            findings, truth.to_numpy(np.float64), said.to_numpy(np.float64), list(table["patient_id"])
-        )
-    return KnownQuality(quality=fit, sets=sets, words=_words(len(set(patients)), fit is not None))
+    sets = _sets(evaluation.per_patient) if task == "classification" and len(evaluation.per_patient) else None
+    known = KnownQuality(
+        quality=fit, sets=sets, means=fit_error_of_means(cases, quality, patients, batches) if fit else None,
+        words=_words(len(set(patients)), fit is not None),
+    )  # fmt: skip
+    foretold = {name: fit.left_out(i, cases[i]) for i, name in enumerate(names)} if fit else {}
+    return LearnedQuality(
+        known=known, reference=_described(cards, dict(zip(names, quality, strict=True)), foretold, fit)
+    )
+
+
+def _described(
+    cards: pd.DataFrame,
+    measured: Mapping[str, float],
+    foretold: Mapping[str, float],
+    fit: PredictedQuality | None,
+) -> pd.DataFrame:
+    if cards.empty:
+        return cards
+    table = cards.assign(**{MEASURED: cards["case_id"].astype(str).map(measured).astype(float)})
+    if fit is None:
+        return table
+    others = {}
+    for name, case in table[~table["case_id"].astype(str).isin(foretold)].groupby("case_id", sort=True):
+        rows = [{str(key): value for key, value in row.items()} for row in case.to_dict("records")]
+        estimate = fit.estimate(rows)
+        others[str(name)] = float("nan") if estimate is None else estimate.value
+    return table.assign(**{QUALITY: table["case_id"].astype(str).map({**foretold, **others}).astype(float)})
+
+
+def _sets(table: pd.DataFrame) -> ConformalSets:
+    findings = _findings(table)
+    truth, said = (table[[f"{p}{name}" for name in findings]] for p in (TRUTH, PROBABILITY))
+    return fit_sets(
+        findings, truth.to_numpy(np.float64), said.to_numpy(np.float64), list(table["patient_id"])
+    )
 
 
 def _dice(evaluation: Evaluation) -> pd.Series[float]:

@@ -5,7 +5,7 @@ Opening the requests is another operation; this one only names candidates and th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from components.cohort.task import TASKS, Task
 from components.drift.coverage import CoverageParams
 from components.drift.novelty import case_novelty
 from components.drift.self_test import FalseAlarmRate, replay_reference
+from components.drift.sequential import StreamParams, StreamVerdict, follow_stream
 from components.drift.verdict import DriftParams, DriftVerdict, assess_drift
 from components.errors import ParameterError
 from components.operations.acquire import Acquisition
@@ -26,7 +27,10 @@ from components.operations.request_candidates import (
     threshold_candidates,
 )
 from components.operations.scoring import Scored
+from components.operations.window_quality import WindowQuality, window_quality
+from components.scorecard.columns import MEASURED
 from components.scorecard.reference_threshold import ReferenceThreshold, reference_threshold
+from components.scorecard.window_quality import ErrorOfMeans
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ class MonitorParams:
 
     Args:
         drift: when to speak of drift.
+        stream: when to do so between windows, patient by patient.
         quantile: a frame is asked about above this quantile of the reference patients' worst frames.
         budget_minutes: of experts, per task, that the requests of a window may take; half is kept for a drift.
         routine_share: of the minutes of a window without drift, for cases that are merely worth learning from.
@@ -47,6 +52,7 @@ class MonitorParams:
     """
 
     drift: DriftParams = field(default_factory=DriftParams)
+    stream: StreamParams = field(default_factory=StreamParams)
     quantile: float = 0.95
     budget_minutes: dict[str, float] = field(
         default_factory=lambda: {"segmentation": 480.0, "classification": 40.0}
@@ -83,6 +89,8 @@ class WindowReport:
         reference: the scorecards they were judged against, with ``novelty`` among the other patients.
         failures: frames without a scorecard → why.
         acquisition: who chose, for people.
+        quality: how well the model does on the window, foretold and measured.
+        stream: the window patient by patient; ``None`` with too small a reference.
         false_alarms: the alarm's rate on the reference itself; ``None``: not asked for, or too few patients.
     """
 
@@ -94,6 +102,8 @@ class WindowReport:
     candidates: tuple[RequestCandidate, ...]
     failures: dict[str, str]
     acquisition: Acquisition
+    quality: WindowQuality
+    stream: StreamVerdict | None = None
     false_alarms: FalseAlarmRate | None = None
 
 
@@ -108,6 +118,8 @@ def monitor_window(
     excluded_patients: Collection[str] = (),
     familiar: pd.DataFrame | None = None,
     acquisition: Acquisition | None = None,
+    errors: ErrorOfMeans | None = None,
+    measured: Mapping[str, float] | None = None,
 ) -> WindowReport:
     """Say what is unusual about the window's scorecards.
 
@@ -121,10 +133,15 @@ def monitor_window(
             judge drift by may still be enough to rank by).
         acquisition: who chooses cases, and what is known from earlier answers; ctloop's own without any unless given.
         excluded_patients: never asked about (labelled already, of the test set); nor is the reference.
+        errors: how wrong the mean of a window's predicted qualities is, from the model's package.
+        measured: case_id → quality by a returned label, of cases that were drawn at random.
     """
     scorecards, failures = scored
     known = reference if familiar is None else familiar
     scorecards = _with_novelty(known, scorecards, params.neighbours)
+    if measured:
+        returned = scorecards["case_id"].astype(str).map(dict(measured)).astype(float)
+        scorecards = scorecards.assign(**{MEASURED: returned})
     verdict = assess_drift(reference, scorecards, params.drift, history=history)
     found = (reference_threshold(reference, column, params.quantile) for column in WATCHED)
     thresholds = tuple(threshold for threshold in found if threshold is not None)
@@ -141,6 +158,8 @@ def monitor_window(
         candidates=_candidates(scorecards, verdict, thresholds, params, excluded, acquisition, task),
         failures=failures,
         acquisition=acquisition,
+        quality=window_quality(task, scorecards, errors, seed=params.seed),
+        stream=_stream(reference, scorecards, params),
         false_alarms=_self_test(reference, params),
     )
 
@@ -193,6 +212,11 @@ def _with_novelty(reference: pd.DataFrame, scorecards: pd.DataFrame, neighbours:
         return scorecards.assign(novelty=pd.Series(dtype=float))
     novelty = case_novelty(reference, scorecards, neighbours=neighbours)
     return scorecards.assign(novelty=scorecards["case_id"].map(novelty).astype(float))
+
+
+def _stream(reference: pd.DataFrame, scorecards: pd.DataFrame, params: MonitorParams) -> StreamVerdict | None:
+    fresh = scorecards[~scorecards["patient_id"].isin(set(reference["patient_id"]))]
+    return follow_stream(reference, fresh, params.stream) if len(fresh) else None
 
 
 def _self_test(reference: pd.DataFrame, params: MonitorParams) -> FalseAlarmRate | None:

@@ -12,10 +12,10 @@ import pandas as pd
 from components.acquisition.choice import Arm, eligible
 from components.acquisition.cost_model import MinutesModel
 from components.acquisition.frames_of_case import frames_of_case
-from components.drift.strata import Stratum
+from components.drift.attribution import Carrier
+from components.drift.strata import Stratum, column_of
 from components.drift.verdict import DriftVerdict
 from components.operations.acquire import Acquisition, choose_cases
-from components.scorecard.columns import META
 from components.scorecard.patients import value_text
 from components.scorecard.reference_threshold import ReferenceThreshold
 
@@ -86,10 +86,11 @@ def chosen_candidates(
     excluded_patients: Collection[str],
     generator: np.random.Generator,
 ) -> tuple[RequestCandidate, ...]:
-    """Cases that the acquisition chooses: after a drift of its stratum (of the whole window when none stands out)."""
+    """Cases that the acquisition chooses: after a drift those that carry it (all of the window when none stand out)."""
     drifted = verdict.kind == "drift"
     stratum = verdict.strata[0] if drifted and verdict.strata else None
-    pool = _of_stratum(scorecards, stratum)
+    carrier = verdict.attribution.carrier if drifted and stratum is None and verdict.attribution else None
+    pool = _of_stratum(scorecards, stratum) if carrier is None else _that_moved(scorecards, carrier)
     chosen = choose_cases(
         acquisition,
         pool,
@@ -99,7 +100,7 @@ def chosen_candidates(
         generator=generator,
     )
     p_value = min((channel.p_holm for channel in verdict.channels), default=None)
-    evidence = _drift_evidence(verdict, stratum) if drifted else "routine share of the batch"
+    evidence = _drift_evidence(verdict, stratum, carrier) if drifted else "routine share of the batch"
     return tuple(
         RequestCandidate(
             frame_id=str(frame["frame_id"]),
@@ -168,10 +169,21 @@ def _unusual(
 def _of_stratum(scorecards: pd.DataFrame, stratum: Stratum | None) -> pd.DataFrame:
     if stratum is None:
         return scorecards
-    return scorecards[scorecards[META + stratum.column].map(value_text) == stratum.value]
+    return scorecards[scorecards[column_of(stratum.column)].map(value_text) == stratum.value]
 
 
-def _drift_evidence(verdict: DriftVerdict, stratum: Stratum | None) -> str:
+def _that_moved(scorecards: pd.DataFrame, carrier: Carrier) -> pd.DataFrame:
+    """The cases nearer to the window's median than to the reference's; all where the column is no number."""
+    if carrier.column not in scorecards or not np.isfinite([carrier.reference, carrier.window]).all():
+        return scorecards
+    means = scorecards.groupby("case_id")[carrier.column].mean()
+    near = means[(means - carrier.window).abs() <= (means - carrier.reference).abs()]
+    return scorecards[scorecards["case_id"].isin(set(near.index))]
+
+
+def _drift_evidence(verdict: DriftVerdict, stratum: Stratum | None, carrier: Carrier | None) -> str:
     channels = ", ".join(channel.name for channel in verdict.channels if channel.alarmed)
-    where = f"{stratum.column} {stratum.value}" if stratum else "the whole window"
+    where = (
+        f"{stratum.column} {stratum.value}" if stratum else carrier.words() if carrier else "the whole window"
+    )
     return f"drift of {channels} in {where}"

@@ -18,6 +18,7 @@ Classification: ``margin`` (mean over findings of the difference between the pro
 ``least_margin`` (of the least clear finding), in [0, 1]; ``set_*`` (a finding's conformal set in a word).
 ``predicted_quality`` (calibrated estimate of the case's mean Dice, classification: of 1 - error probability, in [0, 1])
 with its interval ``predicted_quality_low``, ``predicted_quality_high``: the same for all frames of a case.
+``measured_quality`` (the same by an expert's label, NaN without one) of the reference and of labels that returned.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ META = "meta_"
 CLASS_SCORE = "class_score_"
 LABEL_SET = "set_"
 QUALITY = "predicted_quality"
+MEASURED = "measured_quality"
 
 IDENTITY: tuple[str, ...] = ("frame_id", "case_id", "patient_id", "batch", "phase_percent")
 

@@ -26,8 +26,14 @@ def patient_shares(scorecards: pd.DataFrame, column: str) -> pd.DataFrame:
 
     Missing values count as the value ``(unknown)``.
     """
-    values = scorecards[column].map(value_text)
-    return pd.crosstab(scorecards["patient_id"], values, normalize="index").astype(np.float64)
+    code, seen = pd.factorize(scorecards[column], use_na_sentinel=False)
+    texts = np.array([value_text(value) for value in seen])
+    values, text = np.unique(texts, return_inverse=True)
+    patients, patient = np.unique(scorecards["patient_id"].to_numpy(dtype=str), return_inverse=True)
+    counts = np.zeros((len(patients), len(values)))
+    np.add.at(counts, (patient, text[code]), 1.0)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return pd.DataFrame(shares, index=pd.Index(patients, name="patient_id"), columns=values)
 
 
 def is_numeric(scorecards: pd.DataFrame, column: str) -> bool:

@@ -89,6 +89,12 @@ class PredictedQuality:
             high=1.0 if high >= -edge else _sigmoid(high),
         )
 
+    def left_out(self, number: int, frames: Sequence[Mapping[str, Any]]) -> float:
+        """Of the ``number``-th judged case by the fit that saw none of its patient: as a new case would be foretold."""
+        raw = case_signals(frames, self.signals)
+        x = np.append((_scaled(raw[None], self.signals)[0] - self.centre) / self.scale, 1.0)
+        return _sigmoid(float(self.fold_weights[self.fold[number]] @ x))
+
     def as_json(self) -> dict[str, Any]:
         """Equal fits give equal text."""
         tree = dataclasses.asdict(self)

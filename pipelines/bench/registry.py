@@ -19,6 +19,7 @@ BENCHES: dict[str, str] = {
     "uncertainty": "uncertainty",
     "acquisition": "acquisition",
     "gate": "gate",
+    "drift": "drift",
 }
 OF_BOTH_TASKS = ("acquisition",)
 

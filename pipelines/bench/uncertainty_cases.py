@@ -93,7 +93,7 @@ def labelled(patients: Sequence[Patient]) -> list[LabeledFrame]:
             frame_id=frame_name(patient, i),
             patient_id=patient.name,
             provenance="expert",
-            shape=(SIDE, SIDE, SIDE),
+            shape=frame.volume.geometry.shape,
             read_hu=in_memory(frame.volume.voxels_hu),
             read_labels=in_memory(frame.labels.labels),
             foreground=sample_foreground(frame.labels.labels, np.random.default_rng(i)),

@@ -66,12 +66,12 @@ class Networks:
     def train(patients: Sequence[Patient], plan: SegmentationPlan, work: Path) -> Networks:
         """A killed training goes on where it stood."""
         single = dataclasses.replace(plan, heads=1, head_share=1.0)
-        ours = _trained("ours", _new(plan), patients, plan, work)
+        ours = trained("ours", new_network(plan), patients, plan, work)
         singles = []
         for number in range(MEMBERS):
             own = dataclasses.replace(single, seed=plan.seed + 1000 * (number + 1))
-            singles.append(_trained(f"single {number + 1}", _new(own), patients, own, work))
-        dropout = _trained("dropout", with_dropout(_new(single), DROPOUT), patients, single, work)
+            singles.append(trained(f"single {number + 1}", new_network(own), patients, own, work))
+        dropout = trained("dropout", with_dropout(new_network(single), DROPOUT), patients, single, work)
         return Networks(plan=plan, ours=ours, singles=singles, dropout=dropout)
 
     def predictor(self) -> SegmentationPredictor:
@@ -111,13 +111,15 @@ def listen(name: str, predictor: SegmentationPredictor, patients: Sequence[Patie
     return Said(rows=[rows[patient.name] for patient in patients], dice=np.array(scores))
 
 
-def _new(plan: SegmentationPlan) -> UNet:
+def new_network(plan: SegmentationPlan) -> UNet:
+    """With weights of the plan's seed."""
     return seeded(lambda: UNet(plan.network(len(HEART_STRUCTURES))), plan.seed)
 
 
-def _trained(
+def trained(
     name: str, network: UNet, patients: Sequence[Patient], plan: SegmentationPlan, work: Path
 ) -> UNet:
+    """``network`` after ``plan``; a killed training goes on where it stood."""
     work.mkdir(parents=True, exist_ok=True)
     data = PatchDataset(
         labelled(patients), plan, expert_share=None, length=plan.steps_per_epoch * plan.batch_size, stream=0

@@ -76,11 +76,21 @@ def monitor(
             "seen yet unless given, as one JSON list"
         ),
     ] = None,
+    days: Annotated[
+        int | None, typer.Option(help="judge the last so many days instead, from stored scorecards alone")
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option(help="judge the patients seen last instead, from stored scorecards alone")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="with --days or --last: the last day, today unless given")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Scorecards, uncertainty and drift of a batch with the model in use; opens labeling requests.
 
+    `--days 30` or `--last 100` judges a window of scans that were scored before (`ctloop score`), and asks nobody.
     A version with the alias `shadow` scores beside it (`ctloop shadow --report`). Returned labels then say whether the
     champion still keeps what it promises of its answers; the ledger keeps that verdict.
     """
@@ -90,6 +100,14 @@ def monitor(
     from pipelines.turn import unseen_batches, watch
 
     services, (one,) = services_at(workspace), tasks_of(task)
+    if days is not None or last is not None:
+        from components.drift.window import Window
+        from pipelines.judge_window import judge_window
+
+        until = until or datetime.now(UTC).date().isoformat()
+        judged = judge_window(services, one, Window(until=until, days=days, patients=last))
+        show(judged.as_json(), as_json, judged.words())
+        return
     chosen = [batch] if batch is not None else unseen_batches(services, one)
     verdicts, lines = [], []
     for name in chosen:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,22 @@ class BrightVoxels:
         )
 
 
+@dataclass(frozen=True)
+class OnePackage:
+    """A registry whose versions all have the same files."""
+
+    package: Path
+
+    def fetch(self, version: ModelVersion) -> Path:
+        return self.package
+
+
 class OneModel(Services):
     """The champion is always the same."""
+
+    @property
+    def registry(self) -> OnePackage:  # type: ignore[override]
+        return OnePackage(self.workspace.root / "package")
 
     def version_in_use(self, task: object) -> ModelVersion:
         return VERSION
@@ -68,7 +83,8 @@ def services(tmp_path: Path) -> OneModel:
     for frame in trained[trained["batch"] == "two"]["frame_id"]:
         (workspace.labels("segmentation") / f"{frame}.sidecar.json").unlink()
     package = workspace.root / "package"
-    package.mkdir()
+    (package / "lineage").mkdir(parents=True)
+    (package / "lineage" / "lineage.json").write_text(json.dumps({"training_patients": []}))
     reference = score_cases(
         BrightVoxels(),  # type: ignore[arg-type]
         frames_of(workspace, "segmentation", "test"),

@@ -20,12 +20,14 @@ def drifted() -> tuple[DriftVerdict, object, object]:
 
 def test_the_table_has_one_row_per_patient_without_identifiers() -> None:
     verdict, _, window = drifted()
-    table = patient_table(verdict, window)
+    table = patient_table(verdict, window.assign(predicted_quality=0.8))  # type: ignore[attr-defined]
     assert len(table) == 12
+    channels = ("metadata", "image", "embeddings", "outputs", "uncertainty")
     assert set(table) == {
         "uncertainty",
         "temporal_jump",
-        *(f"p_{name}" for name in ("metadata", "image", "embeddings", "outputs", "uncertainty")),
+        "predicted_quality",
+        *(f"{what}_{name}" for name in channels for what in ("p", "effect")),
     }
 
 
@@ -42,7 +44,7 @@ def test_the_run_opens_again_with_our_verdict_as_its_tests(tmp_path: Path) -> No
             project="ctloop-segmentation",
             name="batch-2",
             verdict=verdict,
-            scorecards=window,
+            scorecards=window.assign(predicted_quality=0.8),  # type: ignore[attr-defined]
             thresholds=[threshold],
             min_patients=8,
             metadata={"batch": "batch-2"},
@@ -57,3 +59,7 @@ def test_the_run_opens_again_with_our_verdict_as_its_tests(tmp_path: Path) -> No
     assert any("p_embeddings" in name for name in failed)
     assert not any("p_outputs" in name for name in failed)
     assert run.metadata["verdict"] == "drift"
+    assert "site south" in run.metadata["attribution"]
+    values = {result.display_name: result for result in run.metric_results.values()}
+    assert any("effect_embeddings" in name for name in values)
+    assert any("predicted_quality" in name for name in values)

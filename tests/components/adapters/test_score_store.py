@@ -156,3 +156,27 @@ def test_equal_scores_give_equal_bytes(tmp_path: Path) -> None:
         store.add([scores("a", frames=3, word="x")])
         contents.append((store.folder / "part-00000001.parquet").read_bytes())
     assert contents[0] == contents[1]
+
+
+def test_reading_the_newest_cases_opens_no_older_file(
+    store: ScoreStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        store.add([scores(f"case-{number}")])
+    opened: list[str] = []
+    real = score_store.cases_among
+
+    def counted(path: Path, wanted: Any) -> set[str]:
+        opened.append(path.name)
+        return real(path, wanted)
+
+    monkeypatch.setattr(score_store, "cases_among", counted)
+    assert store.read(["case-4"])["case_id"].tolist() == ["case-4"]
+    assert opened == ["part-00000005.parquet"]
+
+
+def test_a_case_that_failed_when_scored_again_has_no_older_rows(store: ScoreStore) -> None:
+    store.add([scores("case"), scores("other")])
+    store.add([CaseScores(case_id="case", content="new", rows=[], failures={"case-0": "unreadable"})])
+    assert store.read(["case", "other"])["case_id"].tolist() == ["other"]
+    assert store.read()["case_id"].tolist() == ["other"]

@@ -89,6 +89,57 @@ def test_the_verdict_ignores_the_order_of_rows_and_the_names_of_patients() -> No
     assert first.strata[0].share_window == 1.0
 
 
+def with_labels(
+    cards: pd.DataFrame, generator: np.random.Generator, share: float, lost: float
+) -> pd.DataFrame:
+    measured = {
+        patient: generator.normal(0.85 - lost, 0.04) if generator.random() < share else np.nan
+        for patient in cards["patient_id"].unique()
+    }
+    return cards.assign(measured_quality=cards["patient_id"].map(measured))
+
+
+@pytest.mark.parametrize(("lost", "alarmed"), [(0.15, True), (0.0, False)])
+def test_returned_labels_show_a_model_that_got_worse(lost: float, alarmed: bool) -> None:
+    generator = np.random.default_rng(6)
+    reference = with_labels(scorecards(20, generator), generator, 1.0, 0.0)
+    window = with_labels(scorecards(24, generator, name="w"), generator, 0.6, lost)
+    verdict = assess_drift(reference, window, PARAMS)
+    found = next(channel for channel in verdict.channels if channel.name == "feedback")
+    assert found.alarmed == alarmed
+    assert [channel.name for channel in verdict.channels if channel.alarmed] == ["feedback"] * alarmed
+
+
+def test_few_returned_labels_are_no_channel() -> None:
+    generator = np.random.default_rng(7)
+    reference = with_labels(scorecards(20, generator), generator, 1.0, 0.0)
+    window = with_labels(scorecards(20, generator, name="w"), generator, 0.2, 0.5)
+    verdict = assess_drift(reference, window, PARAMS)
+    assert "feedback" not in {channel.name for channel in verdict.channels}
+
+
+def test_an_effect_has_an_interval_and_an_alarm_its_columns() -> None:
+    moved = next(c for c in assess(1, image_shift=3.0).channels if c.name == "image")
+    assert 0 < moved.effect_low < moved.effect < moved.effect_high
+    assert moved.moved[0] == moved.column
+    assert set(moved.moved) == {"image_0", "image_1"}
+    still = next(c for c in assess(2).channels if c.name == "image")
+    assert still.effect_low == 0
+    assert still.moved == ()
+
+
+def test_a_weaker_beat_is_a_drift_of_outputs() -> None:
+    """Volumes alike at rest, the same mean over the beat: only the ejection fraction tells."""
+    generator = np.random.default_rng(8)
+    tables = [scorecards(16, generator, frames=2), scorecards(16, generator, frames=2, name="w")]
+    for table, swing in zip(tables, (30.0, 12.0), strict=True):
+        beat = np.where(table["phase_percent"] == 0, swing, -swing)
+        table["output_left_ventricle_ml"] += beat + generator.normal(0, 2, len(table))
+    found = next(c for c in assess_drift(*tables, PARAMS).channels if c.name == "outputs")
+    assert found.alarmed
+    assert found.column == "ejection_fraction_left_ventricle"
+
+
 def test_hidden_metadata_leaves_the_other_channels() -> None:
     generator = np.random.default_rng(3)
     tables = [scorecards(12, generator), scorecards(12, generator, name="w")]

@@ -50,7 +50,7 @@ def classification(patients: int) -> Evaluation:
 
 def test_the_mean_dice_of_the_judged_frames_teaches() -> None:
     evaluation = segmentation(12)
-    learned = learn_quality("segmentation", evaluation, {})
+    learned = learn_quality("segmentation", evaluation, {}).known
     cases, quality = [], []
     for i in range(12):
         rows = evaluation.reference.to_dict("records")[2 * i : 2 * i + (1 if i % 3 == 0 else 2)]
@@ -67,7 +67,7 @@ def test_the_mean_dice_of_the_judged_frames_teaches() -> None:
 
 def test_the_share_of_right_calls_teaches_and_sets_are_conformal() -> None:
     evaluation = classification(30)
-    learned = learn_quality("classification", evaluation, THRESHOLDS)
+    learned = learn_quality("classification", evaluation, THRESHOLDS).known
     table = evaluation.per_patient
     quality = []
     for row in table.to_dict("records"):
@@ -100,9 +100,34 @@ def test_too_few_patients_teach_nothing_and_it_is_said(patients: int) -> None:
             metrics={}, per_patient=pd.DataFrame(), reference=evaluation.reference,
             frames=evaluation.frames[["frame_id"]].assign(judged=False),
         )  # fmt: skip
-    learned = learn_quality("segmentation", evaluation, {})
+    learned = learn_quality("segmentation", evaluation, {}).known
     assert learned.quality is None
     assert learned.words == (
         f"no predicted quality: {patients} judged patients, and an interval of 90% needs "
         "9 or more with the same signals measured"
     )
+
+
+def test_the_reference_knows_each_cases_quality_and_what_others_foretell_of_it() -> None:
+    evaluation = segmentation(12)
+    learned = learn_quality("segmentation", evaluation, {})
+    fit, table = learned.known.quality, learned.reference.drop_duplicates("case_id").set_index("case_id")
+    assert fit is not None
+    assert learned.known.means is not None
+    frames = evaluation.reference[evaluation.reference["case_id"] == "c00"].to_dict("records")
+    assert table["measured_quality"]["c00"] == pytest.approx(1.0 - frames[0]["predictive_entropy"])
+    assert table["predicted_quality"]["c00"] == pytest.approx(fit.left_out(0, [frames[0]]))
+    assert fit.left_out(0, [frames[0]]) != fit.estimate([frames[0]]).value  # type: ignore[union-attr]
+
+
+def test_what_nobody_judged_is_foretold_and_not_measured() -> None:
+    evaluation = segmentation(12)
+    unjudged = evaluation.frames.assign(judged=evaluation.frames["judged"] & (evaluation.frames.index > 1))
+    learned = learn_quality(
+        "segmentation",
+        Evaluation(metrics={}, per_patient=pd.DataFrame(), frames=unjudged, reference=evaluation.reference),
+        {},
+    )
+    first = learned.reference.iloc[0]
+    assert np.isnan(first["measured_quality"])
+    assert 0 < first["predicted_quality"] < 1

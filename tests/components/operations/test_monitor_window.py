@@ -220,6 +220,27 @@ def test_drift_candidates_come_from_the_drifted_stratum_alone() -> None:
     assert {one.evidence for one in found} == {"drift of metadata in site south"}
 
 
+def test_without_metadata_the_cases_that_moved_are_asked_about() -> None:
+    """Half of the window has hearts that are far larger; nothing in a header tells."""
+    generator = np.random.default_rng(2)
+    reference = scorecards(40, generator)
+    window = pd.concat(
+        [scorecards(12, generator, name="w"), scorecards(18, generator, name="x", output_shift=5.0)]
+    )
+    hidden = [column for column in window if column.startswith("meta_")]
+    reference, window = reference.drop(columns=hidden), window.drop(columns=hidden)
+    verdict = assess_drift(reference, window, DriftParams(permutations=999))
+    assert verdict.attribution is not None
+    assert verdict.attribution.carrier is not None
+    found = chosen_candidates(
+        Acquisition(), window, verdict, budget_minutes=300.0, frames_per_case=2, excluded_patients=(),
+        generator=generator,
+    )  # fmt: skip
+    assert len(found) > 3
+    assert {one.patient_id[0] for one in found} == {"x"}
+    assert all(verdict.attribution.carrier.words() in one.evidence for one in found)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
