@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import insert, select, update
 
+from components.adapters.sql_accounts import SqlAccounts
 from components.adapters.sql_engine import connect, reading, writing
 from components.adapters.sql_leases import SqlLeases
 from components.adapters.sql_requests import SqlRequests
@@ -56,6 +57,11 @@ class SqlStore(SqlRequests):
     def runs(self) -> SqlRuns:
         """What the scheduler means to run, runs and ran."""
         return SqlRuns(self._engine, self._now)
+
+    @cached_property
+    def accounts(self) -> SqlAccounts:
+        """Who has access."""
+        return SqlAccounts(self._engine, self._now)
 
     # --- job history
     def start_job(self, kind: str, detail: Mapping[str, Any] | None = None) -> int:
