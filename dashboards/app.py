@@ -11,26 +11,52 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from components.errors import CtloopError, StateError
-from dashboards import accounts, api, doors, pages
+from dashboards import (
+    accounts,
+    api,
+    audit,
+    cases,
+    doors,
+    drift,
+    jobs,
+    labels,
+    models,
+    overview,
+    pages,
+    reports,
+)
 from dashboards.access import Entrance, Guard
 from dashboards.desk import Desk, RequestBook
+from dashboards.loop import Loop
 from dashboards.rendering import page
 from dashboards.uploads import SizeLimit
 from dashboards.views import Page, routes_for
 from dashboards.visitor import role_of, routes_of
 
 MOST_UPLOAD_BYTES = 256 * 2**20
-PAGES: tuple[Page, ...] = (pages.REQUESTS, accounts.ACCOUNTS, accounts.ACCOUNT)
+PAGES: tuple[Page, ...] = (
+    overview.OVERVIEW, models.MODELS, models.MODEL, drift.DRIFT, drift.WINDOW, labels.LABELS, pages.REQUESTS,
+    cases.CASES, cases.CASE, jobs.JOBS, audit.AUDIT, accounts.ACCOUNTS, accounts.ACCOUNT,
+)  # fmt: skip
+_ROUTERS = (
+    api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, models.router, jobs.router,
+    reports.router, accounts.router,
+)  # fmt: skip
 
 
 def create_app(
-    *, store: RequestBook, desk: Desk, entrance: Entrance, most_upload_bytes: int = MOST_UPLOAD_BYTES
+    *,
+    store: RequestBook,
+    desk: Desk,
+    loop: Loop,
+    entrance: Entrance,
+    most_upload_bytes: int = MOST_UPLOAD_BYTES,
 ) -> FastAPI:
-    """The application behind ``entrance``; everything else it needs comes through ``store`` and ``desk``."""
+    """The application behind ``entrance``; all else that it needs comes through ``store``, ``desk`` and ``loop``."""
     app = FastAPI(title="ctloop", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
-    app.state.store, app.state.desk, app.state.entrance = store, desk, entrance
+    app.state.store, app.state.desk, app.state.loop, app.state.entrance = store, desk, loop, entrance
     app.state.menu = [one for one in PAGES if one.menu]
-    for router in (api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, accounts.router):
+    for router in _ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     app.add_exception_handler(CtloopError, _refused)

@@ -33,12 +33,12 @@ from dashboards.visitor import needs
 router = APIRouter(include_in_schema=False)
 router.get("/requests/{request_id}/package.zip", dependencies=needs("viewer"))(package)
 _STATUSES: tuple[Status, ...] = get_args(Status)
-_COLUMNS = (
-    Column(key="id", title="Request", kind="code"), Column(key="frame", title="Frame"),
+REQUEST_COLUMNS = (
+    Column(key="frame", title="Frame", link="href"),
     Column(key="task", title="Task"), Column(key="batch", title="Batch"),
     Column(key="reason", title="Reason"), Column(key="why", title="Why"),
     Column(key="model_version", title="Model"), Column(key="due", title="Due"),
-    Column(key="status", title="State", kind="state"),
+    Column(key="status", title="State", kind="state"), Column(key="id", title="Id", kind="code"),
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def requests_view(request: Request) -> View:
     table = Table(
         key="requests",
         caption="Labeling requests",
-        columns=_COLUMNS,
+        columns=REQUEST_COLUMNS,
         rows=[request_cells(item) for item in found],
         total=by_status[status] if status else sum(by_status.values()),
         offset=query.offset,
@@ -72,11 +72,6 @@ def request_cells(item: LabelingRequest) -> dict[str, Any]:
     return {
         **row, "frame": item.frame_id, "why": why(item), "due": item.due[:10], "href": f"/requests/{item.id}",
     }  # fmt: skip
-
-
-@router.get("/", dependencies=needs("viewer"))
-def home() -> Response:
-    return RedirectResponse("/requests", 303)
 
 
 REQUESTS = Page(path="/requests", view=requests_view, menu="Requests", template="requests.html")

@@ -34,6 +34,7 @@ from pipelines.lease import lease
 from pipelines.params import load_section
 from pipelines.requests import export_requests, native_file
 from pipelines.scheduler import looking
+from pipelines.served_loop import WorkspaceLoop
 from pipelines.workspace import Workspace
 
 _FRAMES_KEPT = 4
@@ -160,7 +161,7 @@ def serve(
         access=access, workspace_token=token or serve_token(workspace), names=(*LOOPBACK, *params.names),
         beyond_loopback=beyond,
     )  # fmt: skip
-    app = create_app(store=store, desk=desk, entrance=entrance)
+    app = create_app(store=store, desk=desk, loop=WorkspaceLoop(services), entrance=entrance)
     _say_where(access, f"{'https' if beyond else 'http'}://{f'[{host}]' if ':' in host else host}:{port}")
     certificate, key = (params.certificate, params.key) if beyond else (None, None)
     with looking(services) if schedule else nullcontext():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -13,10 +14,14 @@ from components.accounts.role import ROLES, Role
 from components.adapters.argon2_passwords import Argon2Passwords
 from components.adapters.sql_store import SqlStore
 from components.operations.give_access import Access
+from components.registry.registry import Registry
 from dashboards.access import Entrance
 from dashboards.app import create_app
+from pipelines.composition import Services
 from pipelines.serve import WorkspaceDesk
+from pipelines.served_loop import WorkspaceLoop
 from pipelines.workspace import Workspace
+from tests.components.registry.fakes import RegistryInMemory
 from tests.pipelines.answering_workspace import HEART_REQUEST, Versions, made_workspace
 
 with warnings.catch_warnings():
@@ -42,11 +47,18 @@ def made_access(store: SqlStore) -> Access:
     return Access(store=store.accounts, passwords=_QUICK)
 
 
-def made_app(folder: Path, **options: int) -> tuple[FastAPI, Workspace, SqlStore]:
+def made_app(
+    folder: Path, registry: Registry | None = None, run: Any = None, **options: int
+) -> tuple[FastAPI, Workspace, SqlStore]:
+    """``run`` stands for the verbs that the pages call."""
     workspace, store = made_workspace(folder)
     desk = WorkspaceDesk(workspace, store, store, Versions())
     entrance = Entrance(access=made_access(store), workspace_token=TOKEN)
-    return create_app(store=store, desk=desk, entrance=entrance, **options), workspace, store
+    services = Services(workspace)
+    # the store that the app has, and a registry without MLflow: cached properties, set before they are asked
+    vars(services).update(store=store, registry=registry or RegistryInMemory())
+    loop = WorkspaceLoop(services, **({"run": run} if run else {}))
+    return create_app(store=store, desk=desk, loop=loop, entrance=entrance, **options), workspace, store
 
 
 def a_client(app: FastAPI, role: Role | None = None, host: str = "127.0.0.1") -> TestClient:

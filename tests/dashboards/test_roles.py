@@ -19,8 +19,6 @@ HEART, CHEST = HEART_REQUEST.id, CHEST_REQUEST.id
 OPEN = {"GET /login", "POST /login", "GET /invitation/{secret}", "POST /invitation/{secret}",
         "GET /static/palette.css"}  # fmt: skip
 MATRIX: dict[str, Role] = {
-    "GET /": "viewer",
-    "GET /requests": "viewer",
     "GET /requests/{request_id}": "viewer",
     "GET /requests/{request_id}/package.zip": "viewer",
     "GET /requests/{request_id}/slice/{plane}/{index}.png": "viewer",
@@ -33,19 +31,32 @@ MATRIX: dict[str, Role] = {
     "POST /api/requests/{request_id}/label-map": "annotator",
     "POST /api/requests/{request_id}/findings": "annotator",
     "POST /logout": "viewer",
-    "GET /account": "viewer",
     "POST /account/tokens": "viewer",
     "POST /account/tokens/{token}/revoke": "viewer",
-    "GET /accounts": "admin",
+    "POST /models/{task}/promote": "engineer",
+    "POST /models/{task}/rollback": "engineer",
+    "POST /jobs/run": "engineer",
+    "GET /jobs/{run}/log": "engineer",
+    "GET /reports/{kind}/{task}/{name}": "viewer",
     "POST /accounts": "admin",
     "POST /accounts/{name}/role": "admin",
     "POST /accounts/{name}/disable": "admin",
 }
-PAGES: dict[str, Role] = {"requests": "viewer", "account": "viewer", "accounts": "admin"}
+PAGES: dict[str, Role] = {
+    "/": "viewer", "/models": "viewer", "/models/{task}/{version}": "viewer", "/drift": "viewer",
+    "/drift/{task}/{batch}": "viewer", "/labels": "viewer", "/requests": "viewer", "/cases": "viewer",
+    "/cases/{task}/{case}": "viewer", "/jobs": "viewer", "/audit": "admin", "/account": "viewer",
+    "/accounts": "admin",
+}  # fmt: skip
 for page, needed in PAGES.items():
-    MATRIX[f"GET /api/pages/{page}"] = needed
-    MATRIX[f"GET /api/pages/{page}/tables/{{table}}.csv"] = needed
-PARTS = {"plane": "axial", "index": "3", "table": "none", "token": "0" * 12, "name": "nobody"}
+    data = "/overview" if page == "/" else page
+    MATRIX[f"GET {page}"] = needed
+    MATRIX[f"GET /api/pages{data}"] = needed
+    MATRIX[f"GET /api/pages{data}/tables/{{table}}.csv"] = needed
+PARTS = {
+    "plane": "axial", "index": "3", "table": "none", "token": "0" * 12, "name": "nobody", "task": "segmentation",
+    "version": "1", "batch": "batch-2", "case": "heart-07", "kind": "gate", "run": "1",
+}  # fmt: skip
 
 
 def path_of(route: str) -> str:
@@ -124,6 +135,8 @@ def test_a_route_that_names_no_role_stops_the_start(made: tuple[FastAPI, SqlStor
     forgotten = APIRouter()
     forgotten.add_api_route("/forgotten", lambda: None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dashboards.pages.router", forgotten)
+        patch.setattr("dashboards.app._ROUTERS", (forgotten,))
         with pytest.raises(RuntimeError, match="/forgotten"):
-            create_app(store=app.state.store, desk=app.state.desk, entrance=app.state.entrance)
+            create_app(
+                store=app.state.store, desk=app.state.desk, loop=app.state.loop, entrance=app.state.entrance
+            )
