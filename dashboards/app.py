@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -20,6 +23,7 @@ from dashboards import (
     drift,
     jobs,
     labels,
+    metrics,
     models,
     overview,
     pages,
@@ -40,7 +44,7 @@ PAGES: tuple[Page, ...] = (
 )  # fmt: skip
 _ROUTERS = (
     api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, models.router, jobs.router,
-    reports.router, accounts.router,
+    reports.router, metrics.router, accounts.router,
 )  # fmt: skip
 
 
@@ -53,7 +57,9 @@ def create_app(
     most_upload_bytes: int = MOST_UPLOAD_BYTES,
 ) -> FastAPI:
     """The application behind ``entrance``; all else that it needs comes through ``store``, ``desk`` and ``loop``."""
-    app = FastAPI(title="ctloop", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    app = FastAPI(
+        title="ctloop", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", lifespan=_warming
+    )  # fmt: skip
     app.state.store, app.state.desk, app.state.loop, app.state.entrance = store, desk, loop, entrance
     app.state.menu = [one for one in PAGES if one.menu]
     for router in _ROUTERS:
@@ -66,6 +72,14 @@ def create_app(
     app.add_middleware(Guard, entrance=entrance)
     _expect_roles(app)
     return app
+
+
+@asynccontextmanager
+async def _warming(app: FastAPI) -> AsyncIterator[None]:
+    """In the background: whoever comes first waits less, and what fails is said on the page that needs it."""
+    warming = asyncio.create_task(asyncio.to_thread(app.state.loop.warm))
+    yield
+    await asyncio.gather(warming, return_exceptions=True)
 
 
 def _expect_roles(app: FastAPI) -> None:

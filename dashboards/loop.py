@@ -23,6 +23,8 @@ class History(Protocol):
 
     def jobs(self, *, limit: int, offset: int = 0, wrong: bool = False) -> Rows: ...
 
+    def runs_by_status(self) -> Sequence[Mapping[str, Any]]: ...
+
     def audit(self, *, limit: int, offset: int = 0) -> Rows: ...
 
     def decisions(self, *, limit: int, offset: int = 0) -> Rows: ...
@@ -55,6 +57,10 @@ class Loop(Protocol):
 
     @property
     def history(self) -> History: ...
+
+    def warm(self) -> None:
+        """Read once what grows with the history, before anybody waits for it."""
+        ...
 
     def model_name(self, task: Task) -> str:
         """The registry's name for the task's model."""

@@ -59,8 +59,8 @@ def overview_view(request: Request) -> View:
     loop: Loop = request.app.state.loop
     entries = loop.ledger.entries("promote", "rollback", "shadow", "settled", "drift", "gate")
     due = request.app.state.store.request_page(status="open", limit=_FEW)
-    counts = request.app.state.store.request_counts()
-    waiting = sum(n for (_, status), n in counts.items() if status == "open")
+    asked = loop.history.asked()
+    waiting = _sum(asked, "requests", status="open")
     tables = (
         Table(
             key="models", caption="Models in use", columns=_MODELS,
@@ -75,7 +75,7 @@ def overview_view(request: Request) -> View:
             key="requests", caption=f"Open requests: {waiting}, of which due first", columns=_DUE,
             rows=[request_cells(item) for item in due], empty="Nothing is asked.",
         ),
-        Table(key="budget", caption="Experts' time", columns=_BUDGET, rows=budget_rows(loop)),
+        Table(key="budget", caption="Experts' time", columns=_BUDGET, rows=budget_rows(asked, loop.history.answered())),
         Table(
             key="schedule", caption="Next runs", columns=_SCHEDULE,
             rows=sorted(loop.schedule(), key=lambda row: (row["next"] is None, row["next"], row["job"])),
@@ -140,9 +140,10 @@ def channel_state(channel: Mapping[str, Any] | None) -> str | None:
     return None if channel is None else "drift" if channel["alarmed"] else "no drift"
 
 
-def budget_rows(loop: Loop) -> list[dict[str, Any]]:
+def budget_rows(
+    asked: Sequence[Mapping[str, Any]], answered: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Per task: what is asked for and what was spent, as far as answers state their minutes."""
-    asked, answered = loop.history.asked(), loop.history.answered()
     return [
         {
             "task": task,

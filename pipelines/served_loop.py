@@ -27,7 +27,7 @@ from pipelines.composition import MODEL_NAMES, Services
 from pipelines.gate import gate_folder
 from pipelines.lease import outside_any_job
 from pipelines.monitor import report_folder
-from pipelines.schedule.jobs import Job, jobs_of
+from pipelines.schedule.jobs import jobs_of
 from pipelines.schedule.params import JobParams
 from pipelines.schedule.planner import supervisor_process
 from pipelines.scheduler import scheduler_params
@@ -75,6 +75,13 @@ class WorkspaceLoop:
     def cases(self, task: Task) -> CaseIndex:
         return self._indices[task]
 
+    def warm(self) -> None:
+        """MLflow takes seconds to import, and a hundred thousand cases half a second to index."""
+        for task in TASKS:
+            self.cases(task).page(limit=1)
+            self.registry.by_alias(self.model_name(task), "challenger")
+        self.history.answered()
+
     # --- schedule
     def schedule(self) -> list[dict[str, Any]]:
         params, now = scheduler_params(self.services), datetime.now(UTC)
@@ -84,13 +91,14 @@ class WorkspaceLoop:
                 "next": _next(params.jobs[job.kind], params.time_zone, now),
                 "trigger": _trigger(params.jobs[job.kind], params.time_zone),
             }
-            for job in self._jobs()
+            for job in jobs_of(self.services.workspace, tuple(params.jobs))
         ]
 
     def run_now(self, job: str) -> bool:
-        chosen = next((one for one in self._jobs() if one.name == job), None)
+        jobs = jobs_of(self.services.workspace, tuple(scheduler_params(self.services).jobs))
+        chosen = next((one for one in jobs if one.name == job), None)
         if chosen is None:
-            known = ", ".join(one.name for one in self._jobs())
+            known = ", ".join(one.name for one in jobs)
             raise InputError(expected="a job of params.yaml", got=repr(job[:60]), hint=known or "scans first")
         queued = self.services.store.runs.queue(chosen.name, "by hand")
         supervisor_process(self.services.workspace)(chosen)
@@ -103,9 +111,6 @@ class WorkspaceLoop:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _LOG_BYTES))
             return file.read().decode(errors="replace")
-
-    def _jobs(self) -> tuple[Job, ...]:
-        return jobs_of(self.services.workspace, tuple(scheduler_params(self.services).jobs))
 
     # --- reports
     def window(self, task: Task, batch: str) -> Mapping[str, Any] | None:

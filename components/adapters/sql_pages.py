@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -27,10 +28,19 @@ class SqlPages:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._lock = threading.Lock()
+        self._answered: dict[tuple[str, str], Row] = {}
+        self._counted = 0
 
     def runs(self, *, limit: int, offset: int = 0, wrong: bool = False) -> Rows:
         """Attempts at scheduled jobs; ``wrong``: only those that did not succeed."""
         return self._page(_RUNS, limit, offset, _RUNS.c.status.in_(_WRONG) if wrong else None)
+
+    def runs_by_status(self) -> list[Row]:
+        """Per job and status: attempts."""
+        column = _RUNS.c
+        query = select(column.job, column.status, func.count().label("runs"))
+        return self._all(query.group_by(column.job, column.status).order_by(column.job, column.status))
 
     def jobs(self, *, limit: int, offset: int = 0, wrong: bool = False) -> Rows:
         """Runs of every writing verb, by whomever."""
@@ -54,16 +64,18 @@ class SqlPages:
         return self._all(query.order_by(column.task, column.reason, column.status))
 
     def answered(self) -> list[Row]:
-        """Per task and annotator: answers, those that state their minutes, and the minutes."""
-        payload = _LEDGER.c.payload
-        task, who = payload["task"].as_string(), payload["annotator"].as_string()
-        minutes = payload["minutes"].as_float()
-        query = select(
-            task.label("task"), who.label("annotator"), func.count().label("answers"),
-            func.count(minutes).label("timed"), func.sum(minutes).label("minutes"),
-            func.max(_LEDGER.c.at).label("last"),
-        ).where(_LEDGER.c.kind == "answer")  # fmt: skip
-        return self._all(query.group_by(task, who).order_by(task, who))
+        """Per task and annotator: answers, those that state their minutes, and the minutes.
+
+        Only entries since the last call are read: no entry of the ledger ever changes.
+        """
+        with self._lock:
+            with reading(self._engine) as connection:
+                end = connection.execute(select(func.max(_LEDGER.c.number))).scalar_one() or 0
+                fresh = connection.execute(_answers(after=self._counted, until=end)).mappings().all()
+            for row in fresh:
+                _add(self._answered, dict(row))
+            self._counted = end
+            return [dict(row) for _, row in sorted(self._answered.items())]
 
     def _page(self, table: Table, limit: int, offset: int, where: Any) -> Rows:
         key = next(iter(table.primary_key.columns))
@@ -77,6 +89,26 @@ class SqlPages:
     def _all(self, query: Select[Any]) -> list[Row]:
         with reading(self._engine) as connection:
             return _rows(connection.execute(query).mappings().all())
+
+
+def _answers(*, after: int, until: int) -> Select[Any]:
+    payload = _LEDGER.c.payload
+    task, who = payload["task"].as_string(), payload["annotator"].as_string()
+    minutes = payload["minutes"].as_float()
+    query = select(
+        task.label("task"), who.label("annotator"), func.count().label("answers"),
+        func.count(minutes).label("timed"), func.coalesce(func.sum(minutes), 0.0).label("minutes"),
+        func.max(_LEDGER.c.at).label("last"),
+    ).group_by(task, who)  # fmt: skip
+    return query.where(_LEDGER.c.kind == "answer", _LEDGER.c.number > after, _LEDGER.c.number <= until)
+
+
+def _add(totals: dict[tuple[str, str], Row], fresh: Row) -> None:
+    key = (str(fresh["task"]), str(fresh["annotator"]))
+    known = totals.setdefault(key, {**fresh, "answers": 0, "timed": 0, "minutes": 0.0})
+    for what in ("answers", "timed", "minutes"):
+        known[what] += fresh[what]
+    known["last"] = max(known["last"], fresh["last"])
 
 
 def _rows(found: Sequence[Any]) -> list[Row]:

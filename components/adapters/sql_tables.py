@@ -31,6 +31,9 @@ class RequestRow(Base):
             sqlite_where=text("status = 'open'"),
             postgresql_where=text("status = 'open'"),
         ),
+        Index("requests_by_due", "due", "number"),
+        Index("requests_by_status_and_due", "status", "due", "number"),
+        Index("requests_by_reason", "task", "reason", "status", "budget_minutes"),
     )
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)

@@ -25,6 +25,7 @@ MATRIX: dict[str, Role] = {
     "POST /requests/{request_id}/label-map": "annotator",
     "POST /requests/{request_id}/findings": "annotator",
     "GET /api/openapi.json": "viewer",
+    "GET /metrics": "viewer",
     "GET /api/requests": "viewer",
     "GET /api/requests/{request_id}": "viewer",
     "GET /api/requests/{request_id}/package": "viewer",
@@ -104,7 +105,7 @@ def test_who_may_less_is_refused_and_who_may_is_not(
 @pytest.mark.parametrize("route", MATRIX)
 def test_strangers_see_nothing(made: tuple[FastAPI, SqlStore], route: str) -> None:
     reply = a_client(made[0]).request(route.split()[0], path_of(route))
-    programs = path_of(route).startswith("/api/")
+    programs = path_of(route).startswith(("/api/", "/metrics"))
     assert reply.status_code == (401 if programs else 303)
     assert programs or reply.headers["location"] == "/login"
 

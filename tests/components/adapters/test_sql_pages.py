@@ -49,7 +49,12 @@ def test_asked_and_answered_are_summed_by_the_database(store: SqlStore) -> None:
     assert (row["task"], row["annotator"], row["answers"], row["timed"], row["minutes"]) == (
         "segmentation", "reader-1", 3, 2, 20.0,
     )  # fmt: skip
-    assert store.request_counts() == {("segmentation", "open"): 2, ("segmentation", "answered"): 3}
+    store.mark_answered(asked[3].id, label_sha256="a" * 64, annotator="reader-1", minutes=1.0)
+    store.mark_answered(asked[4].id, label_sha256="a" * 64, annotator="reader-2", minutes=2.0)
+    assert [(r["annotator"], r["answers"], r["minutes"]) for r in store.pages.answered()] == [
+        ("reader-1", 4, 21.0), ("reader-2", 1, 2.0),
+    ]  # fmt: skip
+    assert store.request_counts() == {("segmentation", "answered"): 5}
 
 
 def test_requests_come_by_due_date_a_page_at_a_time(store: SqlStore) -> None:

@@ -1,4 +1,4 @@
-"""Users, their sessions, tokens and invitations, and attempts to log in."""
+"""Users, their sessions, tokens and invitations, attempts to log in; and what pages find requests by."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+_INDICES = {
+    "requests_by_due": ["due", "number"],
+    "requests_by_status_and_due": ["status", "due", "number"],
+    "requests_by_reason": ["task", "reason", "status", "budget_minutes"],
+}
+
 
 def upgrade() -> None:
+    for name, columns in _INDICES.items():
+        op.create_index(name, "labeling_requests", columns)
     op.create_table(
         "users",
         sa.Column("name", sa.String(40), primary_key=True),
@@ -42,3 +50,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("login_attempts", "credentials", "users"):
         op.drop_table(table)
+    for name in _INDICES:
+        op.drop_index(name, "labeling_requests")
