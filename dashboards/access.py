@@ -98,6 +98,8 @@ class Guard:
 
     async def _refusal(self, scope: Scope) -> Response | None:
         headers, path = Headers(scope=scope), scope["path"]
+        if not path.isprintable():  # a database may refuse what no page has
+            return PlainTextResponse("No page is called that.", 404)
         if not self._entrance.is_here(scope, headers):
             return PlainTextResponse("This page answers only on the machine that it runs on.", 403)
         if scope["method"] not in _SAFE_METHODS and _from_elsewhere(headers):

@@ -52,7 +52,7 @@ def audit_view(request: Request) -> View:
     )  # fmt: skip
     return View(
         title="Audit",
-        lead="Nothing here can be changed or deleted; each entry seals all before it.",
+        lead="Nothing here can be changed or deleted; each entry of the ledger seals all before it.",
         tables=tables,
     )
 

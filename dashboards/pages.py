@@ -37,7 +37,7 @@ REQUEST_COLUMNS = (
     Column(key="frame", title="Frame", link="href"),
     Column(key="task", title="Task"), Column(key="batch", title="Batch"),
     Column(key="reason", title="Reason"), Column(key="why", title="Why"),
-    Column(key="model_version", title="Model"), Column(key="due", title="Due"),
+    Column(key="model_version", title="Model"), Column(key="due", title="Due", kind="time"),
     Column(key="status", title="State", kind="state"), Column(key="id", title="Id", kind="code"),
 )  # fmt: skip
 

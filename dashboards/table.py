@@ -111,7 +111,8 @@ def query_of(params: Mapping[str, str]) -> Query:
 
 
 def _number(text: str, default: int, least: int, most: int) -> int:
-    return min(max(int(text), least), most) if text.isascii() and text.isdigit() else default
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return min(max(int(text), least), most) if is_number else default
 
 
 def _cell(value: Any) -> Any:

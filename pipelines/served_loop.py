@@ -32,7 +32,7 @@ from pipelines.schedule.params import JobParams
 from pipelines.schedule.planner import supervisor_process
 from pipelines.scheduler import scheduler_params
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,119}")
 _LOG_BYTES = 200_000
 _VERB_SECONDS = 300.0
 
@@ -106,7 +106,7 @@ class WorkspaceLoop:
 
     def log(self, run: int) -> str | None:
         path = self.services.workspace.scheduler_logs / f"{run}.log"
-        if not path.is_file():
+        if run >= 2**63 or not path.is_file():
             return None
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _LOG_BYTES))
@@ -134,7 +134,7 @@ class WorkspaceLoop:
             "dossier": lambda: workspace.reports / "dossier" / f"{task}-{int(name)}",
             "monitor": lambda: self._window_folder(task, name),
         }
-        if kind != "monitor" and not (name.isascii() and name.isdigit()):
+        if kind != "monitor" and not re.fullmatch(r"[0-9]{1,9}", name):
             return None
         path = folders[kind]() / "index.html"
         return path if path.is_file() else None

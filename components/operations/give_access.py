@@ -60,8 +60,8 @@ class Access:
 
         An earlier invitation of the same name ends. A disabled user is let in again.
         """
-        known = self.store.user(name)
-        user = known or User(name=name, role=role, created_at=as_text(self.now()))
+        fresh = User(name=name, role=role, created_at=as_text(self.now()))  # whose name is one
+        user = self.store.user(name) or fresh
         self.store.put_user(replace(user, role=role, disabled=False), by=by, action="user_invited")
         self.store.drop_credentials(user=name, by=by, kind="invitation")
         return self._begin(user, kind="invitation", role=role, by=by)

@@ -106,6 +106,37 @@ def test_the_menu_names_what_the_role_may_see(lived: Lived) -> None:
     assert menu("admin") == [*seen, "Audit", "Accounts"]
 
 
+NASTY = (
+    "%00",
+    "%0a",
+    "..",
+    "%2e%2e%2fetc",
+    "'--",
+    "9" * 40,
+    "x" * 3000,
+    "%F0%9F%AB%80",
+    "%",
+    "{}",
+    "-1",
+    "1e9",
+)
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_no_address_is_an_error_of_ours(lived: Lived, nasty: str) -> None:
+    places = (
+        "/{}", "/requests/{}", "/requests/{}/slice/axial/{}.png", "/models/segmentation/{}", "/drift/{}/first",
+        "/drift/segmentation/{}", "/cases/segmentation/{}", "/jobs/{}/log", "/reports/gate/segmentation/{}",
+        "/reports/monitor/segmentation/{}", "/api/pages/overview/tables/{}.csv", "/invitation/{}",
+        "/cases?search={0}&site={0}&offset={0}&limit={0}&task={0}", "/requests?status={0}&task={0}",
+        "/drift?task={0}&alarms={0}", "/audit?offset={}", "/api/requests?status={}",
+    )  # fmt: skip
+    for place in places:
+        reply = lived.chief.get(place.format(nasty, nasty))
+        assert reply.status_code < 500, place
+        assert "Traceback" not in reply.text
+
+
 # --- overview
 def test_the_overview_says_how_the_loop_stands(lived: Lived) -> None:
     models = lived.rows("/", "models")
