@@ -1,64 +1,84 @@
-"""Who may come in: a person on this machine who holds the token.
+"""Who may come in: a session in a browser, a token of a program.
 
-A browser gets an HttpOnly, SameSite=Strict cookie for it, a program sends it as ``Authorization: Bearer``.
-Forms carry a second secret, so that another site cannot send them. The Host header must name this machine,
-so that another site cannot rebind its name to it.
+A browser gets an HttpOnly, SameSite=Strict cookie, a program sends its token as ``Authorization: Bearer``. Another
+site can neither send our forms (they carry a secret, and browsers say where a request comes from) nor rebind its
+name to this machine (the Host header must name it).
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from fastapi import Depends, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.accounts.role import lesser
+from components.operations.give_access import Access
+from dashboards.visitor import Visitor, same
+
 COOKIE = "ctloop_session"
-_OPEN_PATHS = ("/login", "/static/")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_OPEN_PATHS = ("/login", "/invitation/", "/static/")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
-@dataclass(frozen=True)
-class Secrets:
-    """What is derived from the token, so that the token itself is in no cookie and on no page."""
+@dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """What the guard goes by.
 
-    token: str
+    Args:
+        access: users and their credentials.
+        workspace_token: kept in the state folder, for programs on this machine; who can read it can run
+            every verb there, so it may do what an engineer may.
+        names: that this machine may be called by.
+        beyond_loopback: whether other machines may ask; then cookies travel over TLS only.
+    """
 
-    @property
-    def session(self) -> str:
-        return self._derive("session")
+    access: Access
+    workspace_token: str = field(repr=False)
+    names: Sequence[str] = LOOPBACK
+    beyond_loopback: bool = False
 
-    @property
-    def form(self) -> str:
-        return self._derive("form")
+    def visitor(self, scope: Scope, headers: Headers) -> Visitor | None:
+        """Who is asking, if that is known."""
+        kind, _, sent = headers.get("authorization", "").partition(" ")
+        token = sent.strip() if kind.lower() == "bearer" else ""
+        if token and same(token, self.workspace_token):
+            return Visitor(name="workspace", role="engineer", by_program=True, secret=token)
+        secret = token or Request(scope).cookies.get(COOKIE, "")
+        found = self.access.recognise(secret)
+        if found is None or found[0].kind != ("token" if token else "session"):
+            return None
+        credential, user = found
+        role = lesser(user.role, credential.role) if token else user.role
+        return Visitor(name=user.name, role=role, by_program=bool(token), secret=secret)
 
-    def _derive(self, purpose: str) -> str:
-        return hmac.new(self.token.encode(), f"ctloop {purpose}".encode(), hashlib.sha256).hexdigest()
-
-
-def same(one: str, two: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(one.encode(), two.encode())
+    def is_here(self, scope: Scope, headers: Headers) -> bool:
+        """Whether this machine is asked by a name of its own, and by who may ask."""
+        client = scope.get("client")
+        near = self.beyond_loopback or client is None or client[0] in LOOPBACK
+        return near and _host_name(headers.get("host", "")) in self.names
 
 
 class Guard:
     """Refuses strangers, and puts the security headers on every reply."""
 
-    def __init__(self, app: ASGIApp, secrets: Secrets) -> None:
-        self._app, self._secrets = app, secrets
+    def __init__(self, app: ASGIApp, entrance: Entrance) -> None:
+        self._app, self._entrance = app, entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,49 +89,42 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(SECURITY_HEADERS)
-                headers.setdefault("Cache-Control", "no-store")
+                for name, value in {**SECURITY_HEADERS, "Cache-Control": "no-store"}.items():
+                    headers.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(scope)
+        refusal = await self._refusal(scope)
         await (refusal or self._app)(scope, receive, send_guarded)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    async def _refusal(self, scope: Scope) -> Response | None:
         headers, path = Headers(scope=scope), scope["path"]
-        if not _local(scope, headers):
+        if not path.isprintable():  # a database may refuse what no page has
+            return PlainTextResponse("No page is called that.", 404)
+        if not self._entrance.is_here(scope, headers):
             return PlainTextResponse("This page answers only on the machine that it runs on.", 403)
-        scope.setdefault("state", {})["by_program"] = self._by_program(headers)
-        if path.startswith(_OPEN_PATHS) or scope["state"]["by_program"] or self._by_cookie(scope):
+        if scope["method"] not in _SAFE_METHODS and _from_elsewhere(headers):
+            return PlainTextResponse("Another site sent this.", 403)
+        visitor = None
+        if not path.startswith("/static/"):
+            visitor = await run_in_threadpool(self._entrance.visitor, scope, headers)
+        scope.setdefault("state", {})["visitor"] = visitor
+        if visitor is not None or path.startswith(_OPEN_PATHS):
             return None
-        if path.startswith("/api/"):
+        if path.startswith("/api/") or path == "/metrics":
             unknown = {"WWW-Authenticate": "Bearer"}
             return JSONResponse(
                 {"error": "expected the token as `Authorization: Bearer TOKEN`"}, 401, unknown
             )
         return RedirectResponse("/login", 303)
 
-    def _by_program(self, headers: Headers) -> bool:
-        kind, _, sent = headers.get("authorization", "").partition(" ")
-        return kind.lower() == "bearer" and same(sent.strip(), self._secrets.token)
 
-    def _by_cookie(self, scope: Scope) -> bool:
-        return same(Request(scope).cookies.get(COOKIE, ""), self._secrets.session)
-
-
-async def no_forgery(request: Request) -> None:
-    """For every route that changes something: the form's secret, unless a program sent the token."""
-    if request.method in _SAFE_METHODS or request.state.by_program:
-        return
-    sent = request.headers.get("x-ctloop-form") or (await request.form()).get("form_secret") or ""
-    if not isinstance(sent, str) or not same(sent, request.app.state.secrets.form):
-        raise HTTPException(403, "The form is out of date. Load the page again and send it once more.")
+def _from_elsewhere(headers: Headers) -> bool:
+    """Whether a browser says that another site made it send this; programs say nothing."""
+    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return True
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
 
 
-NoForgery = Depends(no_forgery)
-
-
-def _local(scope: Scope, headers: Headers) -> bool:
-    client = scope.get("client")
-    host = headers.get("host", "")
-    named = host[1:].split("]")[0] if host.startswith("[") else host.split(":")[0]
-    return named in LOOPBACK and (client is None or client[0] in LOOPBACK)
+def _host_name(host: str) -> str:
+    return host[1:].split("]")[0] if host.startswith("[") else host.split(":")[0]

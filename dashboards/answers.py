@@ -12,6 +12,7 @@ from components.labeling.request import LabelingRequest
 from components.labeling.request_store import RequestStore
 from dashboards.desk import Desk
 from dashboards.uploads import kept_briefly
+from dashboards.visitor import Visitor
 
 
 def find(store: RequestStore, request_id: str) -> LabelingRequest:
@@ -39,6 +40,15 @@ def take_row(
     """Hand findings to the desk; ``InputError`` with the reason when they are refused."""
     known = {name: row[name] for name in desk.finding_names() if name in row}
     desk.take_findings(request, known, annotator=_who(annotator), minutes=check_minutes(minutes))
+
+
+def answerer(visitor: Visitor, named: str) -> str:
+    """Who answers: the visitor, or for a program that may do more than answer, whom it names."""
+    if not named.strip() or named.strip() == visitor.name:
+        return visitor.name
+    if not (visitor.by_program and visitor.may("engineer")):
+        raise HTTPException(403, f"You answer as {visitor.name}; another name needs an engineer's token.")
+    return named
 
 
 def _who(annotator: str) -> str:

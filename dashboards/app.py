@@ -1,7 +1,10 @@
-"""The web application: a view of the requests and a door for their answers."""
+"""The web application: a view of the loop and a door for its answers and decisions."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -11,37 +14,87 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from components.errors import CtloopError, StateError
-from components.labeling.request_store import RequestStore
-from dashboards import api, pages
-from dashboards.access import Guard, Secrets
-from dashboards.desk import Desk
+from dashboards import (
+    accounts,
+    api,
+    audit,
+    cases,
+    doors,
+    drift,
+    jobs,
+    labels,
+    metrics,
+    models,
+    overview,
+    pages,
+    reports,
+)
+from dashboards.access import Entrance, Guard
+from dashboards.desk import Desk, RequestBook
+from dashboards.loop import Loop
+from dashboards.rendering import page
 from dashboards.uploads import SizeLimit
+from dashboards.views import Page, routes_for
+from dashboards.visitor import role_of, routes_of
 
 MOST_UPLOAD_BYTES = 256 * 2**20
+PAGES: tuple[Page, ...] = (
+    overview.OVERVIEW, models.MODELS, models.MODEL, drift.DRIFT, drift.WINDOW, labels.LABELS, pages.REQUESTS,
+    cases.CASES, cases.CASE, jobs.JOBS, audit.AUDIT, accounts.ACCOUNTS, accounts.ACCOUNT,
+)  # fmt: skip
+_ROUTERS = (
+    api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, models.router, jobs.router,
+    reports.router, metrics.router, accounts.router,
+)  # fmt: skip
 
 
 def create_app(
-    *, store: RequestStore, desk: Desk, token: str, most_upload_bytes: int = MOST_UPLOAD_BYTES
+    *,
+    store: RequestBook,
+    desk: Desk,
+    loop: Loop,
+    entrance: Entrance,
+    most_upload_bytes: int = MOST_UPLOAD_BYTES,
 ) -> FastAPI:
-    """The labeling desk behind ``token``; everything else it needs comes through ``store`` and ``desk``."""
-    app = FastAPI(title="ctloop", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
-    app.state.store, app.state.desk, app.state.secrets = store, desk, Secrets(token)
-    app.include_router(api.router)
-    app.include_router(pages.door)
-    app.include_router(pages.router)
+    """The application behind ``entrance``; all else that it needs comes through ``store``, ``desk`` and ``loop``."""
+    app = FastAPI(
+        title="ctloop", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", lifespan=_warming
+    )  # fmt: skip
+    app.state.store, app.state.desk, app.state.loop, app.state.entrance = store, desk, loop, entrance
+    app.state.menu = [one for one in PAGES if one.menu]
+    for router in _ROUTERS:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     app.add_exception_handler(CtloopError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(SizeLimit, most_bytes=most_upload_bytes)
-    app.add_middleware(Guard, secrets=app.state.secrets)
+    app.add_middleware(Guard, entrance=entrance)
+    _expect_roles(app)
     return app
+
+
+@asynccontextmanager
+async def _warming(app: FastAPI) -> AsyncIterator[None]:
+    """In the background: whoever comes first waits less, and what fails is said on the page that needs it."""
+    warming = asyncio.create_task(asyncio.to_thread(app.state.loop.warm))
+    yield
+    await asyncio.gather(warming, return_exceptions=True)
+
+
+def _expect_roles(app: FastAPI) -> None:
+    """A route that names no role would be open to every visitor."""
+    open_to_all = {route.path for route in doors.door.routes}  # type: ignore[attr-defined]
+    for route in routes_of(app):
+        if role_of(route) is None and route.path not in open_to_all:
+            raise RuntimeError(f"expected a role of {route.path}, got none, try dashboards.visitor.needs")
 
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, CtloopError)
     detail = {"expected": error.expected, "got": error.got, "hint": error.hint}
-    return _say(request, 409 if isinstance(error, StateError) else 422, str(error), detail)
+    code = 409 if isinstance(error, StateError) else 422
+    return _say(request, code, str(error), detail)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -60,4 +113,4 @@ def _invalid(request: Request, error: Exception) -> Response:
 def _say(request: Request, status: int, message: str, detail: dict[str, str]) -> Response:
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": message, **detail}, status)
-    return pages.page(request, "error.html", status, status=status, message=message)
+    return page(request, "error.html", status, status=status, message=message)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from components.labeling.request import LabelingRequest
+from components.cohort.task import Task
+from components.labeling.request import LabelingRequest, Status
+from components.labeling.request_store import RequestStore
 from components.volume.volume import LabelMap, Volume
 
 
@@ -17,6 +19,20 @@ class FrameView:
 
     volume: Volume
     pre_annotation: LabelMap | None
+
+
+class RequestBook(RequestStore, Protocol):
+    """The requests, a page at a time: a workspace may have a hundred thousand."""
+
+    def request_page(
+        self, *, status: Status | None = None, task: Task | None = None, limit: int, offset: int = 0
+    ) -> tuple[LabelingRequest, ...]:
+        """Those that are due first before the others."""
+        ...
+
+    def request_counts(self) -> Mapping[tuple[Task, Status], int]:
+        """(task, status) → how many."""
+        ...
 
 
 class Desk(Protocol):

@@ -2,92 +2,87 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, HTTPException, Request, UploadFile
-from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.templating import Jinja2Templates
+from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from components.cohort.task import TASKS
 from components.errors import CtloopError, InputError
 from components.labeling.request import LabelingRequest, Status
-from components.labeling.request_words import REASON_WORDS, why
+from components.labeling.request_words import why
 from components.volume.slices import (
     PLANE_AXIS,
     PLANES,
     WINDOWS,
     Plane,
     busiest_index,
-    colour_of,
     legend,
     slice_rgb,
 )  # fmt: skip
-from dashboards.access import COOKIE, NoForgery, same
 from dashboards.answers import find, take_file, take_row
 from dashboards.desk import FrameView
 from dashboards.packages import package
 from dashboards.pictures import png
+from dashboards.rendering import page
+from dashboards.table import Column, Table, View, query_of
+from dashboards.views import Page
+from dashboards.visitor import needs
 
-door = APIRouter(include_in_schema=False)
-router = APIRouter(dependencies=[NoForgery], include_in_schema=False)
-router.get("/requests/{request_id}/package.zip")(package)
-templates = Jinja2Templates(directory=Path(__file__).with_name("templates"))
-_STATUSES: tuple[str, ...] = get_args(Status)
-
-
-def page(request: Request, template: str, code: int = 200, **values: Any) -> HTMLResponse:
-    """A template with what all pages need."""
-    shared = {"form_secret": request.app.state.secrets.form, "reasons": REASON_WORDS, "why": why}
-    return templates.TemplateResponse(request, template, {**shared, **values}, status_code=code)
-
-
-@door.get("/login")
-def login_page(request: Request) -> Response:
-    return page(request, "login.html", refused=False)
+router = APIRouter(include_in_schema=False)
+router.get("/requests/{request_id}/package.zip", dependencies=needs("viewer"))(package)
+_STATUSES: tuple[Status, ...] = get_args(Status)
+REQUEST_COLUMNS = (
+    Column(key="frame", title="Frame", link="href"),
+    Column(key="task", title="Task"), Column(key="batch", title="Batch"),
+    Column(key="reason", title="Reason"), Column(key="why", title="Why"),
+    Column(key="model_version", title="Model"), Column(key="due", title="Due", kind="time"),
+    Column(key="status", title="State", kind="state"), Column(key="id", title="Id", kind="code"),
+)  # fmt: skip
 
 
-@door.post("/login")
-def login(request: Request, token: Annotated[str, Form()] = "") -> Response:
-    secrets = request.app.state.secrets
-    if not same(token.strip(), secrets.token):
-        return page(request, "login.html", 403, refused=True)
-    response = RedirectResponse("/", 303)
-    response.set_cookie(COOKIE, secrets.session, httponly=True, samesite="strict")
-    return response
-
-
-@router.post("/logout")
-def logout() -> Response:
-    response = RedirectResponse("/login", 303)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
-    return response
-
-
-@router.get("/")
-def requests_page(request: Request, status: str = "open", task: str = "") -> Response:
-    """The list; ``status`` and ``task`` filter it, empty for all."""
-    found = [item for item in request.app.state.store.requests() if not task or item.task == task]
-    counts = {name: sum(item.status == name for item in found) for name in _STATUSES}
-    return page(
-        request,
-        "requests.html",
-        shown=[item for item in found if not status or item.status == status],
-        counts=counts,
-        status=status,
-        task=task,
-        tasks=TASKS,
-        total=len(found),
+def requests_view(request: Request) -> View:
+    """The list, what is due first before the rest; ``status`` (open unless given) and ``task`` filter it."""
+    store, query = request.app.state.store, query_of(request.query_params)
+    asked = query.filters.get("status", "open")
+    status = next((one for one in _STATUSES if one == asked), None)
+    task = next((one for one in TASKS if one == query.get("task")), None)
+    counts = store.request_counts()
+    by_status = {
+        one: sum(n for (of, name), n in counts.items() if name == one and task in (None, of))
+        for one in _STATUSES
+    }
+    found = store.request_page(status=status, task=task, limit=query.limit, offset=query.offset)
+    table = Table(
+        key="requests",
+        caption="Labeling requests",
+        columns=REQUEST_COLUMNS,
+        rows=[request_cells(item) for item in found],
+        total=by_status[status] if status else sum(by_status.values()),
+        offset=query.offset,
     )
+    extra = {"counts": by_status, "status": status or "", "task": task or "", "tasks": TASKS}
+    return View(title="Labeling requests", tables=(table,), extra={**extra, "shown_requests": found})
 
 
-@router.get("/requests/{request_id}")
+def request_cells(item: LabelingRequest) -> dict[str, Any]:
+    """A request as a row of a page."""
+    row = {key: getattr(item, key) for key in ("id", "task", "batch", "reason", "model_version", "status")}
+    return {
+        **row, "frame": item.frame_id, "why": why(item), "due": item.due[:10], "href": f"/requests/{item.id}",
+    }  # fmt: skip
+
+
+REQUESTS = Page(path="/requests", view=requests_view, menu="Requests", template="requests.html")
+
+
+@router.get("/requests/{request_id}", dependencies=needs("viewer"))
 def request_page(request: Request, request_id: str) -> Response:
     return _request_page(request, find(request.app.state.store, request_id), refusal=None)
 
 
-@router.get("/requests/{request_id}/slice/{plane}/{index}.png")
+@router.get("/requests/{request_id}/slice/{plane}/{index}.png", dependencies=needs("viewer"))
 def slice_picture(
     request: Request, request_id: str, plane: Plane, index: int, window: str = "soft tissue", overlay: int = 1
 ) -> Response:
@@ -100,19 +95,18 @@ def slice_picture(
     return Response(png(picture), media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
 
 
-@router.post("/requests/{request_id}/label-map")
+@router.post("/requests/{request_id}/label-map", dependencies=needs("annotator"))
 def answer_with_label_map(
     request: Request,
     request_id: str,
     later: BackgroundTasks,
-    annotator: Annotated[str, Form()] = "",
     minutes: Annotated[str, Form()] = "",
     file: UploadFile | None = None,
 ) -> Response:
     state = request.app.state
     found = find(state.store, request_id)
     try:
-        take_file(state.desk, found, file, annotator=annotator, minutes=minutes)
+        take_file(state.desk, found, file, annotator=request.state.visitor.name, minutes=minutes)
     except InputError as error:
         return _request_page(request, found, refusal=error)
     return _accepted(request, found, later)
@@ -123,7 +117,7 @@ async def form_fields(request: Request) -> dict[str, str]:
     return {key: value for key, value in (await request.form()).items() if isinstance(value, str)}
 
 
-@router.post("/requests/{request_id}/findings")
+@router.post("/requests/{request_id}/findings", dependencies=needs("annotator"))
 def answer_with_findings(
     request: Request,
     request_id: str,
@@ -132,21 +126,12 @@ def answer_with_findings(
 ) -> Response:
     state = request.app.state
     found = find(state.store, request_id)
-    who, minutes = sent.get("annotator", ""), sent.get("minutes", "")
+    who, minutes = request.state.visitor.name, sent.get("minutes", "")
     try:
         take_row(state.desk, found, sent, annotator=who, minutes=minutes)
     except InputError as error:
         return _request_page(request, found, refusal=error, sent=sent)
     return _accepted(request, found, later)
-
-
-@router.get("/static/palette.css")
-def palette() -> Response:
-    """The legend's colours: the content security policy allows no style on the page itself."""
-    rules = (f".label-{value}{{background:rgb{colour_of(value)}}}" for value in range(1, 33))
-    return Response(
-        "\n".join(rules), media_type="text/css", headers={"Cache-Control": "private, max-age=600"}
-    )
 
 
 def _accepted(request: Request, found: LabelingRequest, later: BackgroundTasks) -> Response:

@@ -50,6 +50,11 @@ def lease(path: Path, job: str) -> Iterator[bool]:
             file.truncate(0)
 
 
+def outside_any_job() -> dict[str, str]:
+    """The environment for a process that is no part of the job at work in this one, and takes a lease of its own."""
+    return {name: value for name, value in os.environ.items() if name != _HELD}
+
+
 @contextmanager
 def lease_unless_held(path: Path, job: str) -> Iterator[bool]:
     """As ``lease``; where another job has it, ``False`` is yielded, and the caller writes nothing there."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, Table, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from components.adapters.sql_engine import reading, writing
@@ -55,6 +55,24 @@ class SqlRequests(SqlLedger):
                 query = query.where(_REQUESTS.c[column] == value)
         with reading(self._engine) as connection:
             return tuple(_to_request(row) for row in connection.execute(query).mappings())
+
+    def request_page(
+        self, *, status: Status | None = None, task: Task | None = None, limit: int, offset: int = 0
+    ) -> tuple[LabelingRequest, ...]:
+        """``limit`` of the requests from ``offset`` on, those that are due first before the others."""
+        query = select(_REQUESTS).order_by(_REQUESTS.c.due, _REQUESTS.c.number).limit(limit).offset(offset)
+        for column, value in (("status", status), ("task", task)):
+            if value is not None:
+                query = query.where(_REQUESTS.c[column] == value)
+        with reading(self._engine) as connection:
+            return tuple(_to_request(row) for row in connection.execute(query).mappings())
+
+    def request_counts(self) -> dict[tuple[Task, Status], int]:
+        """(task, status) → how many."""
+        column = _REQUESTS.c
+        query = select(column.task, column.status, func.count()).group_by(column.task, column.status)
+        with reading(self._engine) as connection:
+            return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
 
     def mark_answered(
         self, request_id: str, *, label_sha256: str, annotator: str, minutes: float | None

@@ -11,8 +11,10 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import insert, select, update
 
+from components.adapters.sql_accounts import SqlAccounts
 from components.adapters.sql_engine import connect, reading, writing
 from components.adapters.sql_leases import SqlLeases
+from components.adapters.sql_pages import SqlPages
 from components.adapters.sql_requests import SqlRequests
 from components.adapters.sql_runs import SqlRuns
 from components.adapters.sql_tables import AuditRow, JobRow
@@ -56,6 +58,16 @@ class SqlStore(SqlRequests):
     def runs(self) -> SqlRuns:
         """What the scheduler means to run, runs and ran."""
         return SqlRuns(self._engine, self._now)
+
+    @cached_property
+    def pages(self) -> SqlPages:
+        """What pages show."""
+        return SqlPages(self._engine)
+
+    @cached_property
+    def accounts(self) -> SqlAccounts:
+        """Who has access."""
+        return SqlAccounts(self._engine, self._now)
 
     # --- job history
     def start_job(self, kind: str, detail: Mapping[str, Any] | None = None) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, Index, Integer, String, Text, text
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest migration: what a database must say so that nothing needs to be migrated."""
 
 VERSION_TABLE = "ctloop_alembic_version"
@@ -31,6 +31,9 @@ class RequestRow(Base):
             sqlite_where=text("status = 'open'"),
             postgresql_where=text("status = 'open'"),
         ),
+        Index("requests_by_due", "due", "number"),
+        Index("requests_by_status_and_due", "status", "due", "number"),
+        Index("requests_by_reason", "task", "reason", "status", "budget_minutes"),
     )
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
@@ -140,3 +143,40 @@ class ScheduleRow(Base):
     job: Mapped[str] = mapped_column(String(100), primary_key=True)
     accounted: Mapped[str] = mapped_column(String(40))
     seen: Mapped[int] = mapped_column(Integer)
+
+
+class UserRow(Base):
+    """One person with access."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[str] = mapped_column(String(40))
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    disabled: Mapped[bool] = mapped_column(Boolean)
+
+
+class CredentialRow(Base):
+    """The hash of a secret that stands for a user until it expires."""
+
+    __tablename__ = "credentials"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    user: Mapped[str] = mapped_column(String(40), ForeignKey("users.name"), index=True)
+    role: Mapped[str] = mapped_column(String(20))
+    label: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[str] = mapped_column(String(40))
+    expires_at: Mapped[str] = mapped_column(String(40))
+
+
+class LoginAttemptRow(Base):
+    """One attempt to log in that was not forgiven by a right password."""
+
+    __tablename__ = "login_attempts"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at: Mapped[str] = mapped_column(String(40), index=True)
+    user: Mapped[str] = mapped_column(String(40))
+    address: Mapped[str] = mapped_column(String(60))

@@ -117,13 +117,19 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="that of params.yaml unless given", min=1, max=65535)
     ] = None,
-    host: Annotated[str, typer.Option(help="a name of this machine")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="beyond loopback only with TLS, names and an admin who has a password")
+    ] = "127.0.0.1",
     schedule: Annotated[
         bool, typer.Option("--schedule", help="run the jobs of `ctloop scheduler` beside it")
     ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """The answering page, on loopback, behind a token."""
+    """The pages, on loopback, behind accounts; the first start prints a one-time link for the first admin.
+
+    Programs (Slicer, OHIF, scripts) send a token: the workspace's, or one that a user made on the page.
+    Examples: `ctloop serve`; `ctloop serve --port 9000 --schedule`
+    """
     from pipelines.serve import serve as run
 
     run(workspace_at(workspace), host=host, port=port, schedule=schedule)

@@ -15,6 +15,7 @@ from components.adapters.cron import Cron
 from components.adapters.sql_runs import Cause
 from components.registry.ledger import LedgerEntry
 from pipelines.composition import MODEL_NAMES, Services
+from pipelines.lease import outside_any_job
 from pipelines.progress import say
 from pipelines.schedule.jobs import Job, jobs_of
 from pipelines.schedule.notices import Channel
@@ -109,7 +110,7 @@ def supervisor_process(workspace: Workspace) -> Callable[[Job], subprocess.Popen
         workspace.scheduler_logs.mkdir(parents=True, exist_ok=True)
         with (workspace.scheduler_logs / "supervisors.log").open("ab") as log:
             return subprocess.Popen(
-                (sys.executable, "-m", "pipelines.cli", *words), cwd=workspace.root,
+                (sys.executable, "-m", "pipelines.cli", *words), cwd=workspace.root, env=outside_any_job(),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import uvicorn
 
+from components.accounts.role import Role
 from components.adapters.nifti_writer import write_nifti_labels
 from components.adapters.sql_store import SqlStore
 from components.cohort.structures import HEART_LABELS
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap
-from tests.dashboards.desk_server import TOKEN, made_app
+from tests.dashboards.desk_server import NAMES, PASSWORD, made_app
 from tests.pipelines.answering_workspace import CHEST_REQUEST, HEART_REQUEST, NATIVE, heart_labels
 
 CHROMIUM = shutil.which("chromium")
@@ -94,14 +95,18 @@ def picture(page: Any, name: str) -> None:
         page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
-def log_in(page: Any, address: str) -> None:
+def log_in(page: Any, address: str, role: Role = "annotator") -> None:
     page.goto(address)
-    page.get_by_label("Token").fill("wrong")
+    page.get_by_label("Name").fill(NAMES[role])
+    page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
-    page.get_by_text("That is not the token").wait_for()
+    page.get_by_text("That is not a name and its password").wait_for()
     picture(page, "1-login")
-    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_label("Name").fill(NAMES[role])
+    page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+    page.goto(f"{address}/requests")
     page.get_by_role("heading", name="Labeling requests").wait_for()
 
 
@@ -144,7 +149,6 @@ def test_a_radiologist_answers_a_segmentation_request(
 
     wrong = Geometry(shape=NATIVE.shape, affine=NATIVE.affine * [1, 1, 1.5, 1])
     page.get_by_label("Label map").set_input_files(answer_file(tmp_path, "wrong.nii.gz", wrong))
-    page.get_by_label("Who answers").fill("reader-1")
     page.get_by_label("Minutes spent").fill("6.5")
     page.get_by_role("button", name="Send the answer").click()
     refusal = page.get_by_role("alert")
@@ -156,7 +160,6 @@ def test_a_radiologist_answers_a_segmentation_request(
     assert waiting.status == "open"
 
     page.get_by_label("Label map").set_input_files(answer_file(tmp_path, "right.nii.gz", NATIVE))
-    page.get_by_label("Who answers").fill("reader-1")
     page.get_by_role("button", name="Send the answer").click()
     page.get_by_role("status").wait_for()
     assert "Accepted" in page.get_by_role("status").inner_text()
@@ -180,7 +183,7 @@ def test_a_radiologist_answers_findings_by_keyboard(page: Any, desk: tuple[str, 
         page.get_by_role("link", name="Download the package").click()
     assert download.value.suggested_filename == f"{CHEST_REQUEST.id}.zip"
     picture(page, "6-findings")
-    page.get_by_label("Who answers").fill("reader-2")
+    page.get_by_label("Minutes spent").focus()
     page.keyboard.press("Enter")
     page.get_by_role("status").wait_for()
     answered = store.request(CHEST_REQUEST.id)

@@ -17,7 +17,7 @@ from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap
 from dashboards.access import COOKIE
 from dashboards.pictures import png
-from tests.dashboards.desk_server import TOKEN, TestClient, made_app
+from tests.dashboards.desk_server import PASSWORD, TOKEN, TestClient, a_client, form_secret, made_app
 from tests.pipelines.answering_workspace import CHEST_REQUEST, HEART_REQUEST, NATIVE, heart_labels
 
 HEART, CHEST = f"/requests/{HEART_REQUEST.id}", f"/requests/{CHEST_REQUEST.id}"
@@ -28,21 +28,16 @@ class Desk:
     def __init__(self, folder: Path, **options: int) -> None:
         self.app, self.workspace, self.store = made_app(folder, **options)
         self.stranger = self.client()
-        self.person = self.client()
-        self.person.post("/login", data={"token": TOKEN})
+        self.person = a_client(self.app, "annotator")
 
     def client(self, host: str = "127.0.0.1") -> TestClient:
-        return TestClient(
-            self.app, base_url="http://127.0.0.1:8517", client=(host, 5000), follow_redirects=False
-        )
+        return a_client(self.app, host=host)
 
     def form_secret(self) -> str:
-        found = re.search(r'name="form_secret" value="(\w+)"', self.person.get(HEART).text)
-        assert found is not None
-        return found[1]
+        return form_secret(self.person)
 
     def send(self, path: str, files: object = None, **fields: str) -> object:
-        data = {"form_secret": self.form_secret(), "annotator": "reader-1", "minutes": "4", **fields}
+        data = {"form_secret": self.form_secret(), "minutes": "4", **fields}
         return self.person.post(path, data=data, files=files)  # type: ignore[arg-type]
 
     def status(self, request_id: str) -> str:
@@ -93,28 +88,31 @@ def test_programs_need_the_token(desk: Desk, path: str) -> None:
     assert desk.stranger.get(path, headers=BEARER).status_code == 200
 
 
-def test_the_cookie_is_not_the_token_and_no_script_reads_it(desk: Desk) -> None:
-    reply = desk.stranger.post("/login", data={"token": TOKEN})
+def test_no_script_reads_the_cookie(desk: Desk) -> None:
+    reply = desk.stranger.post("/login", data={"name": "reader-1", "password": PASSWORD})
     cookie = reply.headers["set-cookie"]
-    assert TOKEN not in cookie
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    assert desk.client().post("/login", data={"token": "wrong"}).status_code == 403
+    assert "Max-Age=43200" in cookie
     forged = desk.client()
-    forged.cookies.set(COOKIE, "0" * 64)
+    forged.cookies.set(COOKIE, "0" * 43)
+    assert forged.get("/").status_code == 303
+    forged.cookies.set(COOKIE, TOKEN)  # a token is no session
     assert forged.get("/").status_code == 303
 
 
 def test_logging_out(desk: Desk) -> None:
+    kept = desk.person.cookies[COOKIE]
     desk.person.post("/logout", data={"form_secret": desk.form_secret()})
+    desk.person.cookies.set(COOKIE, kept)  # ended on the server, too
     assert desk.person.get("/").status_code == 303
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
 def test_another_name_for_this_machine_is_refused(desk: Desk, host: str) -> None:
     assert desk.person.get("/", headers={"Host": host}).status_code == 403
-    assert desk.person.get("/", headers={"Host": "localhost:8517"}).status_code == 200
-    assert desk.person.get("/", headers={"Host": "[::1]:8517"}).status_code == 200
+    assert desk.person.get("/account", headers={"Host": "localhost:8517"}).status_code == 200
+    assert desk.person.get("/account", headers={"Host": "[::1]:8517"}).status_code == 200
 
 
 def test_other_machines_are_refused(desk: Desk) -> None:
@@ -129,6 +127,17 @@ def test_a_form_from_elsewhere_is_refused(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://evil.example"}],
+)
+def test_another_site_cannot_even_log_somebody_in(desk: Desk, headers: dict[str, str]) -> None:
+    data = {"name": "reader-1", "password": PASSWORD}
+    assert desk.stranger.post("/login", data=data, headers=headers).status_code == 403
+    ours = {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:8517"}
+    assert desk.stranger.post("/login", data=data, headers=ours).status_code == 303
+
+
+@pytest.mark.parametrize(
     "path", ["/", "/login", HEART, "/static/style.css", "/requests/none", "/api/requests"]
 )
 def test_every_reply_carries_the_security_headers(desk: Desk, path: str) -> None:
@@ -140,19 +149,19 @@ def test_every_reply_carries_the_security_headers(desk: Desk, path: str) -> None
 
 
 def test_pages_hold_nothing_the_policy_forbids(desk: Desk) -> None:
-    for path in ("/", HEART, CHEST, "/login"):
+    for path in ("/requests", HEART, CHEST, "/login", "/account"):
         text = desk.person.get(path).text
         assert not re.search(r"<style|style=|onclick=|<script>|https?://(?!127)", text), path
 
 
 # --- the list
 def test_the_list_says_why(desk: Desk) -> None:
-    text = desk.person.get("/").text
+    text = desk.person.get("/requests").text
     assert "uncertainty 0.421" in text
     assert "p = 0.0004" in text
-    assert HEART_REQUEST.frame_id not in desk.person.get("/?task=classification").text
-    assert "No answered request" in desk.person.get("/?status=answered").text
-    assert HEART_REQUEST.frame_id in desk.person.get("/?status=").text
+    assert HEART_REQUEST.frame_id not in desk.person.get("/requests?task=classification").text
+    assert "No answered request" in desk.person.get("/requests?status=answered").text
+    assert HEART_REQUEST.frame_id in desk.person.get("/requests?status=").text
 
 
 def test_the_api_lists_the_same(desk: Desk) -> None:
@@ -256,7 +265,6 @@ def test_other_files_are_refused(desk: Desk, name: str) -> None:
 
 
 def test_missing_fields_are_said(desk: Desk) -> None:
-    assert "who answers" in desk.send(f"{HEART}/label-map", label_file(), annotator=" ").text
     assert "no file" in desk.send(f"{HEART}/label-map", {"file": ("", b"")}).text
     assert "minutes from 0 to 1440" in desk.send(f"{HEART}/label-map", label_file(), minutes="-3").text
 
@@ -270,7 +278,7 @@ def test_findings_by_form(desk: Desk) -> None:
 
 
 def test_a_refused_form_keeps_what_was_typed(desk: Desk) -> None:
-    text = desk.send(f"{CHEST}/findings", emphysema="1", annotator="").text
+    text = desk.send(f"{CHEST}/findings", emphysema="1", minutes="-3").text
     assert re.search(r'name="emphysema" value="1" aria-label="emphysema: present" checked', text)
 
 
@@ -292,11 +300,21 @@ def test_programs_answer_too(desk: Desk) -> None:
     )
 
 
+def test_a_reader_answers_in_no_other_name(desk: Desk) -> None:
+    fields = {"form_secret": desk.form_secret(), "annotator": "somebody-else"}
+    reply = desk.person.post(f"/api{HEART}/label-map", data=fields, files=label_file())
+    assert reply.status_code == 403
+    fields["annotator"] = "reader-1"
+    assert desk.person.post(f"/api{HEART}/label-map", data=fields, files=label_file()).status_code == 200
+    answers = [line for line in desk.store.audit_log(HEART_REQUEST.id) if line.action == "answer"]
+    assert [line.actor for line in answers] == ["reader-1"]
+
+
 def test_uploads_are_limited(tmp_path: Path) -> None:
     desk = Desk(tmp_path, most_upload_bytes=50_000)
     secret = desk.form_secret()
     big = {"file": ("a.nii.gz", b"x" * 60_000)}
-    data = {"form_secret": secret, "annotator": "r"}
+    data = {"form_secret": secret}
     assert desk.person.post(f"{HEART}/label-map", data=data, files=big).status_code == 413
 
     def dripping() -> Iterator[bytes]:

@@ -1,0 +1,192 @@
+"""A workspace after some months: three versions, gates, a drift alarm, runs that went wrong, and many cases."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from fastapi import FastAPI
+
+from components.adapters.sql_store import SqlStore
+from components.drift.strata import Stratum
+from components.drift.verdict import ChannelVerdict, DriftVerdict
+from components.registry.verdict import Check, PatientScore, Verdict
+from pipelines.gate import gate_folder
+from pipelines.gate_page import write_gate_page
+from pipelines.monitor import report_folder
+from pipelines.workspace import Workspace
+from tests.components.registry.fakes import RegistryInMemory
+from tests.dashboards.desk_server import made_app
+from tests.pipelines.answering_workspace import HEART_REQUEST
+
+NAME = "ctloop-segmentation"
+BATCH = "2026-02 north"
+
+
+class OfOneModel(RegistryInMemory):
+    """Versions of the one model that was registered here, none of another."""
+
+    def versions(self, name: str) -> Any:
+        return super().versions(name) if name == NAME else ()
+
+
+def lived_app(folder: Path, *, cases: int = 60, run: Any = None) -> tuple[FastAPI, Workspace, SqlStore]:
+    registry = OfOneModel()
+    app, workspace, store = made_app(folder, registry=registry, run=run)
+    _scans(workspace, cases)
+    _versions(registry, store)
+    _gate(workspace, store)
+    _drift(workspace, store)
+    _runs(workspace, store)
+    return app, workspace, store
+
+
+def _scans(workspace: Workspace, cases: int) -> None:
+    workspace.batches.write_text(
+        yaml.safe_dump(
+            {
+                "pseudonym_key": "",
+                "segmentation": [{"name": "first", "digest": "d", "files": 1}],
+                "classification": [],
+            }
+        )
+    )
+    number = np.arange(cases)
+    frames = pd.DataFrame(
+        {
+            "frame_id": [f"heart-{n:02d}__phase-040" for n in number],
+            "case_id": [f"heart-{n:02d}" for n in number],
+            "patient_id": [f"p-{n:02d}" for n in number],
+            "batch": np.where(number % 5 == 0, BATCH, "first"),
+            "phase_percent": 40.0,
+            "site": np.where(number % 5 == 0, "north", "south"),
+            "manufacturer": np.where(number % 2 == 0, "Vendor A", "Vendor B"),
+            "model": "One",
+            "kernel": np.where(number % 3 == 0, "sharp", "soft"),
+            "kvp": 120.0,
+            "slice_thickness_mm": 1.5,
+            **{f"spacing_{axis}_mm": 1.5 for axis in "zyx"},
+            **{f"shape_{axis}": 128 for axis in "zyx"},
+            "orientation": "LPS",
+            "acquired_at": "2026-01-12",
+            "sha256": [f"{n:064x}" for n in number],
+        }
+    )
+    frames.to_parquet(workspace.ingested("segmentation") / "frames.parquet", index=False)
+
+
+def _versions(registry: RegistryInMemory, store: SqlStore) -> None:
+    for number in (1, 2, 3):
+        tags = {"label_set": f"labels-{number}" * 3, "git_commit": "c0ffee" * 6, "seed": "7"}
+        tags |= {"parent": f"{NAME}/{number - 1}"} if number > 1 else {}
+        registry.register(NAME, Path("unused"), package_hash=f"package-{number}" * 4, tags=tags)
+        store.append("register", f"{NAME}/{number}", {"package_hash": f"package-{number}" * 4})
+    for number in (1, 2):
+        _promote(store, number, number - 1 or None)
+    for alias, number in (("champion", 2), ("previous", 1), ("challenger", 3)):
+        registry.set_alias(alias=alias, name=NAME, version=number)  # type: ignore[arg-type]
+
+
+def _promote(store: SqlStore, number: int, before: int | None) -> None:
+    payload = {
+        "version": number, "package_hash": f"package-{number}" * 4, "previous": before, "override": None,
+        "reason": "better on site north by 0.04 Dice, worse nowhere", "by": "mlops-1",
+        "aliases": {"champion": number},
+    }  # fmt: skip
+    entry = store.append("promote", f"{NAME}/{number}", payload)
+    store.append(
+        "settled", entry.subject,
+        {"entry": entry.number, "move": "promote", "reason": "", "interrupted": False, "withdrawn": {}},
+    )  # fmt: skip
+
+
+def _gate(workspace: Workspace, store: SqlStore) -> None:
+    challenger, champion = ({"name": f"{NAME}/{n}", "package_hash": f"package-{n}" * 4} for n in (3, 2))
+    verdict = Verdict(
+        outcome="refused",
+        reason="loses 0.07 Dice on site south, 0.05 allowed",
+        checks=(
+            Check(name="evidence", stratum="all", patients=24, bound=8, holds=True),
+            _compared(stratum="all", patients=24, mean=0.01, lower=-0.01, holds=True),
+            _compared(stratum="first", patients=12, mean=-0.07, lower=-0.1, holds=False),
+        ),
+        patients=tuple(
+            PatientScore(patient_id=f"p-{n:02d}", stratum="first", champion=0.8, challenger=0.8 - n / 100)
+            for n in range(24)
+        ),
+        parameters={"margin": 0.05, "alpha": 0.05},
+        context={"challenger": challenger, "champion": champion, "frames": 24, "test_set": "t"},
+    )  # fmt: skip
+    store.append("gate", f"{NAME}/3", verdict.as_json())
+    write_gate_page(gate_folder(workspace, "segmentation", 3), verdict, "segmentation")
+
+
+def _compared(**facts: Any) -> Check:
+    return Check(name="non-inferiority", bound=-0.05, alpha=0.05, **facts)
+
+
+def _drift(workspace: Workspace, store: SqlStore) -> None:
+    channels = tuple(
+        ChannelVerdict(
+            name=name, column=column, columns=6, statistic=9.0 if alarmed else 1.0, threshold=3.0,
+            effect=0.8 if alarmed else 0.1, effect_name="Wasserstein distance, in standard deviations",
+            p_value=p, level=0.002, p_holm=5 * p, alarmed=alarmed,
+        )
+        for name, column, p, alarmed in (
+            ("metadata", "kernel", 0.0005, True), ("image", "noise", 0.001, True),
+            ("embeddings", "embedding", 0.2, False), ("outputs", "left_ventricle", 0.15, False),
+            ("uncertainty", "uncertainty", 0.19, False),
+        )
+    )  # fmt: skip
+    verdict = DriftVerdict(
+        kind="drift", reason="metadata and image differ from the reference", alarmed=True, n_reference=40,
+        n_window=12, alpha=0.01, permutations=1999, channels=channels,
+        strata=(Stratum(column="site", value="north", share_reference=0.1, share_window=0.9, p_value=0.0005),),
+    )  # fmt: skip
+    folder = report_folder(workspace, "segmentation", BATCH)
+    folder.mkdir(parents=True)
+    content = {"model_version": f"{NAME}/2", "verdict": dataclasses.asdict(verdict)}
+    (folder / "verdict.json").write_text(json.dumps(content))
+    (folder / "index.html").write_text(
+        "<!doctype html><title>window</title><style>p{color:red}</style><p>report</p>"
+    )
+    pd.DataFrame(
+        {
+            "frame_id": [f"heart-{n:02d}__phase-040" for n in range(20)],
+            "case_id": [f"heart-{n:02d}" for n in range(20)],
+            "novelty": np.linspace(0, 3, 20),
+            "uncertainty": np.linspace(0.2, 0.4, 20),
+        }
+    ).to_parquet(folder / "scorecards.parquet", index=False)
+    quiet = {
+        "task": "segmentation",
+        "batch": "first",
+        "kind": "no drift",
+        "alarmed": False,
+        "n_reference": 40,
+        "n_window": 30,
+    }
+    store.append("drift", f"{NAME}/1", {**quiet, "p_holm": {channel.name: 0.9 for channel in channels}})
+    loud = {**quiet, "batch": BATCH, "kind": "drift", "alarmed": True, "n_window": 12}
+    store.append("drift", f"{NAME}/2", {**loud, "p_holm": {c.name: c.p_holm for c in channels}})
+
+
+def _runs(workspace: Workspace, store: SqlStore) -> None:
+    for job, status, code in (("verify", "done", 0), ("retrain-segmentation", "failed", 1)):
+        store.runs.queue(job, "by hand")
+        run = store.runs.waiting(job)[0].id
+        store.runs.start(run, "here")
+        store.runs.end(run, status, exit_code=code)  # type: ignore[arg-type]
+        workspace.scheduler_logs.mkdir(parents=True, exist_ok=True)
+        (workspace.scheduler_logs / f"{run}.log").write_text(f"{job}: {status}\n")
+    store.finish_job(store.start_job("monitor"), "failed", {"error": "StateError"})
+    store.finish_job(store.start_job("gate"), "done")
+    store.mark_answered(HEART_REQUEST.id, label_sha256="a" * 64, annotator="reader-1", minutes=22.5)
+    store.append(
+        "label_set", "segmentation", {"version": "d" * 32, "answers": 1, "requests": [HEART_REQUEST.id]}
+    )
