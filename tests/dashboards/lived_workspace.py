@@ -134,7 +134,8 @@ def _drift(workspace: Workspace, store: SqlStore) -> None:
     channels = tuple(
         ChannelVerdict(
             name=name, column=column, columns=6, statistic=9.0 if alarmed else 1.0, threshold=3.0,
-            effect=0.8 if alarmed else 0.1, effect_low=0.05, effect_high=1.1, effect_name="Wasserstein distance, in standard deviations",
+            effect=0.8 if alarmed else 0.1, effect_low=0.05, effect_high=1.1,
+            effect_name="Wasserstein distance, in standard deviations",
             p_value=p, level=0.002, p_holm=5 * p, alarmed=alarmed,
         )
         for name, column, p, alarmed in (
