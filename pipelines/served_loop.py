@@ -79,8 +79,9 @@ class WorkspaceLoop:
         """MLflow takes seconds to import, and a hundred thousand cases half a second to index."""
         for task in TASKS:
             self.cases(task).page(limit=1)
-            self.registry.by_alias(self.model_name(task), "challenger")
         self.history.answered()
+        if self.ledger.entries("register"):
+            self.registry.by_alias(self.model_name(TASKS[0]), "challenger")
 
     # --- schedule
     def schedule(self) -> list[dict[str, Any]]:

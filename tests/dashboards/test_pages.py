@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from components.accounts.role import Role
 from components.adapters.sql_store import SqlStore
 from pipelines.workspace import Workspace
-from tests.dashboards.desk_server import TestClient, a_client, form_secret
+from tests.dashboards.desk_server import TestClient, a_client, form_secret, made_app
 from tests.dashboards.lived_workspace import BATCH, lived_app
 from tests.pipelines.answering_workspace import CHEST_REQUEST, HEART_REQUEST
 
@@ -161,13 +161,21 @@ def test_the_overview_says_how_the_loop_stands(lived: Lived) -> None:
 
 
 def test_an_empty_workspace_has_an_overview(tmp_path: Path) -> None:
-    from tests.dashboards.desk_server import made_app
-
     app, _, store = made_app(tmp_path)
     viewer = a_client(app, "viewer")
     for path in ("/", "/models", "/drift", "/labels", "/cases", "/jobs"):
         assert viewer.get(path).status_code == 200, path
     assert "No window was judged yet" in viewer.get("/").text
+    store.close()
+
+
+def test_wrong_parameters_are_said_and_the_rest_of_the_page_stays(tmp_path: Path) -> None:
+    app, workspace, store = made_app(tmp_path)
+    workspace.params.write_text("serve: {port: 8517}\n")
+    for path in ("/", "/jobs"):
+        reply = a_client(app, "viewer").get(path)
+        assert reply.status_code == 200
+        assert "The schedule cannot be read: expected a section" in reply.text
     store.close()
 
 
