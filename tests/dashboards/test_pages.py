@@ -257,6 +257,13 @@ def test_windows_can_be_filtered_and_opened(lived: Lived) -> None:
     assert novel[0]["frame_id"] == "heart-19__phase-040"
 
 
+def test_the_timeline_is_a_picture_for_either_paper(lived: Lived) -> None:
+    pictures = [lived.chief.get(f"/drift/segmentation/timeline/{paper}.png") for paper in ("light", "dark")]
+    assert all(picture.content.startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[0].content != pictures[1].content
+    assert lived.chief.get("/drift/classification/timeline/light.png").status_code == 404
+
+
 # --- labels, cases, jobs, audit
 def test_labels_count_what_was_asked_and_what_it_took(lived: Lived) -> None:
     assert [(row["task"], row["open"], row["answered"]) for row in lived.rows("/labels", "asked")] == [
