@@ -89,7 +89,7 @@ def case_view(request: Request) -> View:
     )  # fmt: skip
     one = frames[0]
     scanner = " ".join(str(one[key]) for key in ("manufacturer", "model") if one[key]) or "an unknown scanner"
-    lead = f"Patient {one['patient_id']}, batch {one['batch']}, {len(frames)} frames, by {scanner}."
+    lead = f"Patient {one['patient_id']}, batch {one['batch']}, by {scanner}."
     return View(title=f"Case {case}", lead=lead, tables=tables)
 
 

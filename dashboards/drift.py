@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from fastapi import HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import Response
 
-from components.cohort.task import TASKS
+from components.cohort.task import TASKS, Task
 from components.registry.ledger import LedgerEntry
 from dashboards.loop import Loop
 from dashboards.models import task_of
 from dashboards.overview import channel_state
 from dashboards.table import Column, Table, View, query_of
 from dashboards.views import Page
+from dashboards.visitor import needs
+
+router = APIRouter(include_in_schema=False)
 
 _WINDOWS = (
     Column(key="at", title="Judged (UTC)", kind="time"),
@@ -67,7 +71,10 @@ def drift_view(request: Request) -> View:
     lead = "Each new batch against the patients that the model in use was judged on, by patient."
     return View(
         title="Drift", lead=lead, tables=(table,),
-        extra={"tasks": TASKS, "task": task, "alarms": bool(query.get("alarms"))},
+        extra={
+            "tasks": TASKS, "task": task, "alarms": bool(query.get("alarms")),
+            "drawn": sorted({str(entry.payload["task"]) for entry in found}, reverse=True),
+        },
     )  # fmt: skip
 
 
@@ -105,6 +112,14 @@ def window_view(request: Request) -> View:
 
 DRIFT = Page(path="/drift", view=drift_view, menu="Drift", template="drift.html")
 WINDOW = Page(path="/drift/{task}/{batch}", view=window_view, template="window.html")
+
+
+@router.get("/drift/{task}/timeline/{paper}.png", dependencies=needs("viewer"))
+def timeline(request: Request, task: Task, paper: Literal["light", "dark"]) -> Response:
+    loop: Loop = request.app.state.loop
+    if (drawn := loop.timeline(task)) is None:
+        raise HTTPException(404, "No window was judged yet.")
+    return Response(drawn[0 if paper == "light" else 1], media_type="image/png")
 
 
 def _window_row(entry: LedgerEntry) -> dict[str, Any]:

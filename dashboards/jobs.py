@@ -8,14 +8,14 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.responses import Response
 
-from components.errors import InputError
+from components.errors import CtloopError, InputError
 from dashboards.loop import Loop
 from dashboards.table import Column, Table, View, query_of
 from dashboards.views import Page, html
 from dashboards.visitor import needs
 
 router = APIRouter(include_in_schema=False)
-SCHEDULE = (
+_SCHEDULE = (
     Column(key="job", title="Job"),
     Column(key="next", title="Next (UTC)", kind="time"),
     Column(key="trigger", title="Runs at or after"),
@@ -41,15 +41,25 @@ _VERBS = (
 )
 
 
+def schedule_table(loop: Loop) -> Table:
+    """What runs by itself, soonest first; wrong parameters are said here, and the rest of the page stays."""
+    try:
+        rows, empty = list(loop.schedule()), "No scans yet: nothing is scheduled."
+    except CtloopError as error:
+        rows, empty = [], f"The schedule cannot be read: {error}."
+    rows.sort(key=lambda row: (row["next"] is None, row["next"], row["job"]))
+    return Table(key="schedule", caption="Next runs", columns=_SCHEDULE, rows=rows, empty=empty)
+
+
 def jobs_view(request: Request) -> View:
     """The schedule, scheduled runs, and every writing verb that anybody called; both newest first."""
     loop: Loop = request.app.state.loop
     query = query_of(request.query_params)
     runs, of_runs = loop.history.runs(limit=query.limit, offset=query.offset)
     verbs, of_verbs = loop.history.jobs(limit=query.limit, offset=query.offset)
-    schedule = loop.schedule()
+    schedule = schedule_table(loop)
     tables = (
-        Table(key="schedule", caption="What runs by itself", columns=SCHEDULE, rows=schedule, empty="No scans yet."),
+        schedule,
         Table(
             key="runs", caption="Scheduled runs", columns=_RUNS, total=of_runs, offset=query.offset,
             rows=[{**run, "href": f"/jobs/{run['id']}/log" if run["started"] else None} for run in runs],
@@ -61,7 +71,7 @@ def jobs_view(request: Request) -> View:
     )  # fmt: skip
     return View(
         title="Jobs", lead="One run of a job at a time, among all machines that share the database.", tables=tables,
-        extra={"names": [row["job"] for row in schedule]},
+        extra={"names": [row["job"] for row in schedule.rows]},
     )  # fmt: skip
 
 

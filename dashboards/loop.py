@@ -76,6 +76,10 @@ class Loop(Protocol):
         """The monitor's verdict.json of a batch."""
         ...
 
+    def timeline(self, task: Task) -> tuple[bytes, bytes] | None:
+        """PNGs of the task's last windows for a light and a dark page; ``None`` before the first window."""
+        ...
+
     def novel(self, task: Task, batch: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
         """The scorecards of a batch that are most unlike the reference, most novel first."""
         ...

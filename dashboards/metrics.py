@@ -17,6 +17,7 @@ from components.cohort.task import TASKS, Task
 from components.registry.ledger import LedgerEntry
 from components.registry.production import in_production
 from dashboards.loop import Loop
+from dashboards.overview import challenger_of
 from dashboards.visitor import needs
 
 router = APIRouter(include_in_schema=False)
@@ -41,7 +42,7 @@ class _LoopCollector:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        entries = self.loop.ledger.entries("promote", "rollback", "settled", "drift")
+        entries = self.loop.ledger.entries("register", "promote", "rollback", "settled", "drift")
         yield from _models(self.loop, entries)
         yield from _drift(entries)
         yield from _labels(self.loop)
@@ -63,7 +64,7 @@ def _models(loop: Loop, entries: Sequence[LedgerEntry]) -> Iterator[Metric]:
         "ctloop_champion_since_timestamp_seconds", "When it became champion.", ("task",),
         [(task, datetime.fromisoformat(one.since).timestamp()) for task, one in used if one.since],
     )  # fmt: skip
-    challengers = [(task, loop.registry.by_alias(loop.model_name(task), "challenger")) for task in TASKS]
+    challengers = [(task, challenger_of(loop, loop.model_name(task), entries)) for task in TASKS]
     yield _gauge(
         "ctloop_challenger_version", "Version that waits for its gate or for promotion.", ("task",),
         [(task, version.version) for task, version in challengers if version is not None],

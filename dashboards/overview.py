@@ -10,6 +10,8 @@ from fastapi import Request
 from components.cohort.task import TASKS, Task
 from components.registry.ledger import LedgerEntry
 from components.registry.production import InProduction, in_production
+from components.registry.registry import ModelVersion
+from dashboards.jobs import schedule_table
 from dashboards.loop import Loop
 from dashboards.pages import REQUEST_COLUMNS, request_cells
 from dashboards.table import Column, Table, View
@@ -41,11 +43,6 @@ _BUDGET = (
     Column(key="answered", title="Answered", kind="number"),
     Column(key="minutes", title="Minutes spent", kind="number"),
 )
-_SCHEDULE = (
-    Column(key="job", title="Job"),
-    Column(key="next", title="Next (UTC)", kind="time"),
-    Column(key="trigger", title="Runs at or after"),
-)
 _ERRORS = (
     Column(key="ended", title="Ended (UTC)", kind="time"),
     Column(key="job", title="Job", link="href"),
@@ -57,7 +54,7 @@ _ERRORS = (
 def overview_view(request: Request) -> View:
     """Champions, challengers, drift by channel, open requests, budget, next runs, last errors."""
     loop: Loop = request.app.state.loop
-    entries = loop.ledger.entries("promote", "rollback", "shadow", "settled", "drift", "gate")
+    entries = loop.ledger.entries("register", "promote", "rollback", "settled", "drift", "gate")
     due = request.app.state.store.request_page(status="open", limit=_FEW)
     asked = loop.history.asked()
     waiting = _sum(asked, "requests", status="open")
@@ -76,11 +73,7 @@ def overview_view(request: Request) -> View:
             rows=[request_cells(item) for item in due], empty="Nothing is asked.",
         ),
         Table(key="budget", caption="Experts' time", columns=_BUDGET, rows=budget_rows(asked, loop.history.answered())),
-        Table(
-            key="schedule", caption="Next runs", columns=_SCHEDULE,
-            rows=sorted(loop.schedule(), key=lambda row: (row["next"] is None, row["next"], row["job"])),
-            empty="No scans yet: nothing is scheduled.",
-        ),
+        schedule_table(loop),
         Table(
             key="errors", caption="Last errors", columns=_ERRORS, rows=error_rows(loop, _FEW),
             empty="No run went wrong.",
@@ -93,7 +86,7 @@ def model_row(loop: Loop, task: Task, entries: Sequence[LedgerEntry]) -> dict[st
     """Champion and challenger of a task; with nothing in use, what it lacks is empty."""
     name = loop.model_name(task)
     champion = in_production(entries, name)
-    challenger = loop.registry.by_alias(name, "challenger")
+    challenger = challenger_of(loop, name, entries)
     gate = last_gate(entries, f"{name}/{challenger.version}") if challenger else None
     return {
         "task": task,
@@ -106,6 +99,12 @@ def model_row(loop: Loop, task: Task, entries: Sequence[LedgerEntry]) -> dict[st
         "gate": (gate.payload["outcome"] if gate else "not judged") if challenger else None,
         **_drift_of(champion, task),
     }
+
+
+def challenger_of(loop: Loop, name: str, entries: Sequence[LedgerEntry]) -> ModelVersion | None:
+    """Where nothing was ever registered, the registry is not asked: its first answer takes seconds."""
+    registered = any(e.kind == "register" and e.subject.rpartition("/")[0] == name for e in entries)
+    return loop.registry.by_alias(name, "challenger") if registered else None
 
 
 def last_gate(entries: Sequence[LedgerEntry], subject: str) -> LedgerEntry | None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from components.registry.ledger import Ledger
 from components.registry.registry import Registry
 from dashboards.loop import ReportKind
 from pipelines.composition import MODEL_NAMES, Services
+from pipelines.figures.canvas import on_both_papers
+from pipelines.figures.drift_timeline import Window, drift_timeline
 from pipelines.gate import gate_folder
 from pipelines.lease import outside_any_job
 from pipelines.monitor import report_folder
@@ -34,6 +36,7 @@ from pipelines.scheduler import scheduler_params
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,119}")
 _LOG_BYTES = 200_000
+_WINDOWS_DRAWN = 60
 _VERB_SECONDS = 300.0
 
 
@@ -79,8 +82,9 @@ class WorkspaceLoop:
         """MLflow takes seconds to import, and a hundred thousand cases half a second to index."""
         for task in TASKS:
             self.cases(task).page(limit=1)
-            self.registry.by_alias(self.model_name(task), "challenger")
         self.history.answered()
+        if self.ledger.entries("register"):
+            self.registry.by_alias(self.model_name(TASKS[0]), "challenger")
 
     # --- schedule
     def schedule(self) -> list[dict[str, Any]]:
@@ -116,6 +120,14 @@ class WorkspaceLoop:
     def window(self, task: Task, batch: str) -> Mapping[str, Any] | None:
         path = self._window_folder(task, batch) / "verdict.json"
         return json.loads(path.read_text()) if path.is_file() else None
+
+    def timeline(self, task: Task) -> tuple[bytes, bytes] | None:
+        said = [entry.payload for entry in self.ledger.entries("drift") if entry.payload["task"] == task]
+        windows = tuple(
+            Window(str(one["batch"]), bool(one["alarmed"]), tuple(sorted(one["p_holm"].items())))
+            for one in said[-_WINDOWS_DRAWN:]
+        )
+        return _drawn(windows) if windows else None
 
     def novel(self, task: Task, batch: str, *, limit: int) -> list[dict[str, Any]]:
         path = self._window_folder(task, batch) / "scorecards.parquet"
@@ -163,6 +175,11 @@ class WorkspaceLoop:
             said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
             raise StateError(expected="that it is done", got=said[-1], hint="what it says")
         return done.stdout.strip()
+
+
+@lru_cache(maxsize=4)
+def _drawn(windows: tuple[Window, ...]) -> tuple[bytes, bytes]:
+    return on_both_papers(drift_timeline(windows))
 
 
 def _next(job: JobParams, time_zone: str, now: datetime) -> str | None:

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from components.accounts.role import Role
 from components.adapters.sql_store import SqlStore
 from pipelines.workspace import Workspace
-from tests.dashboards.desk_server import TestClient, a_client, form_secret
+from tests.dashboards.desk_server import TestClient, a_client, form_secret, made_app
 from tests.dashboards.lived_workspace import BATCH, lived_app
 from tests.pipelines.answering_workspace import CHEST_REQUEST, HEART_REQUEST
 
@@ -161,13 +161,21 @@ def test_the_overview_says_how_the_loop_stands(lived: Lived) -> None:
 
 
 def test_an_empty_workspace_has_an_overview(tmp_path: Path) -> None:
-    from tests.dashboards.desk_server import made_app
-
     app, _, store = made_app(tmp_path)
     viewer = a_client(app, "viewer")
     for path in ("/", "/models", "/drift", "/labels", "/cases", "/jobs"):
         assert viewer.get(path).status_code == 200, path
     assert "No window was judged yet" in viewer.get("/").text
+    store.close()
+
+
+def test_wrong_parameters_are_said_and_the_rest_of_the_page_stays(tmp_path: Path) -> None:
+    app, workspace, store = made_app(tmp_path)
+    workspace.params.write_text("serve: {port: 8517}\n")
+    for path in ("/", "/jobs"):
+        reply = a_client(app, "viewer").get(path)
+        assert reply.status_code == 200
+        assert "The schedule cannot be read: expected a section" in reply.text
     store.close()
 
 
@@ -247,6 +255,13 @@ def test_windows_can_be_filtered_and_opened(lived: Lived) -> None:
     novel = lived.rows(WINDOW, "novel")
     assert [row["novelty"] for row in novel] == sorted((row["novelty"] for row in novel), reverse=True)
     assert novel[0]["frame_id"] == "heart-19__phase-040"
+
+
+def test_the_timeline_is_a_picture_for_either_paper(lived: Lived) -> None:
+    pictures = [lived.chief.get(f"/drift/segmentation/timeline/{paper}.png") for paper in ("light", "dark")]
+    assert all(picture.content.startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[0].content != pictures[1].content
+    assert lived.chief.get("/drift/classification/timeline/light.png").status_code == 404
 
 
 # --- labels, cases, jobs, audit

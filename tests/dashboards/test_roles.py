@@ -36,6 +36,7 @@ MATRIX: dict[str, Role] = {
     "POST /account/tokens/{token}/revoke": "viewer",
     "POST /models/{task}/promote": "engineer",
     "POST /models/{task}/rollback": "engineer",
+    "GET /drift/{task}/timeline/{paper}.png": "viewer",
     "POST /jobs/run": "engineer",
     "GET /jobs/{run}/log": "engineer",
     "GET /reports/{kind}/{task}/{name}": "viewer",
@@ -56,7 +57,7 @@ for page, needed in PAGES.items():
     MATRIX[f"GET /api/pages{data}/tables/{{table}}.csv"] = needed
 PARTS = {
     "plane": "axial", "index": "3", "table": "none", "token": "0" * 12, "name": "nobody", "task": "segmentation",
-    "version": "1", "batch": "batch-2", "case": "heart-07", "kind": "gate", "run": "1",
+    "version": "1", "batch": "batch-2", "case": "heart-07", "kind": "gate", "run": "1", "paper": "light",
 }  # fmt: skip
 
 
