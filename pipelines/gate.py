@@ -82,7 +82,10 @@ def gate(
         progress=bar(f"gate {task}"),
     )
     _write_cache(workspace, task, cache)
-    write_gate_page(gate_folder(workspace, task, version.version), verdict, task)
+    folder = gate_folder(workspace, task, version.version)
+    if champion is not None and champion.version == version.version:
+        folder = folder.with_name(f"{folder.name}-against-itself")  # its own verdict stays
+    write_gate_page(folder, verdict, task)
     return verdict
 
 

@@ -32,7 +32,7 @@ def draw_gate_forest(checks: Sequence[Mapping[str, Any]]) -> Figure:
     axes.axvline(0.0, color="0.6", linewidth=1)
     axes.set_yticks(range(len(rows)), [f"{label_of(check)}  (n={check['patients']})" for check in rows])
     axes.invert_yaxis()
-    axes.set_xlabel("challenger − champion; the line ends at the lower bound, | is the margin")
+    axes.set_xlabel("challenger − champion")
     axes.grid(axis="x", alpha=0.3)
     return figure
 
