@@ -29,17 +29,32 @@ def temporary_clone(
     root = workspace.state / "clones" / name
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
-    run_quietly(workspace.root, "git", "clone", "--quiet", "--shared", str(workspace.root), str(root))
-    cache = dvc(workspace.root, "cache", "dir").strip()
-    local = root / ".dvc" / "config.local"
-    if revision is not None:
-        run_quietly(root, "git", "checkout", "--quiet", "--detach", revision)
-    local.write_text(f"[cache]\n    dir = {(workspace.root / cache).resolve()}\n")
-    dvc(root, "checkout", "--quiet", "--allow-missing")
     try:
+        _make(workspace, root, revision)
         yield Workspace(root=root, state=state or workspace.state)
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _make(workspace: Workspace, root: Path, revision: str | None) -> None:
+    run_quietly(workspace.root, "git", "clone", "--quiet", "--shared", str(workspace.root), str(root))
+    if revision is not None:
+        _check_out(root, revision)
+    cache = dvc(workspace.root, "cache", "dir").strip()
+    local = root / ".dvc" / "config.local"
+    local.write_text(f"[cache]\n    dir = {(workspace.root / cache).resolve()}\n")
+    dvc(root, "checkout", "--quiet", "--allow-missing")
+
+
+def _check_out(root: Path, revision: str) -> None:
+    try:
+        run_quietly(root, "git", "checkout", "--quiet", "--detach", revision)
+    except StateError as error:
+        raise StateError(
+            expected=f"the commit {revision[:12]} in this workspace",
+            got="no such commit: it was made in a clone that is gone, or the branch was rewritten",
+            hint="`git log --all`, or restoring the workspace from its backup",
+        ) from error
 
 
 def bring_back(workspace: Workspace, clone: Workspace) -> None:

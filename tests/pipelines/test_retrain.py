@@ -7,6 +7,7 @@ import pytest
 from components.errors import StateError
 from pipelines.dvc_commands import head, run_quietly
 from pipelines.retrain import retrain
+from pipelines.temporary_clone import temporary_clone
 from tests.pipelines.answering_workspace import CHEST_CASE, CHEST_REQUEST
 from tests.pipelines.tracked_workspace import answer_on_the_page, tracked_workspace
 
@@ -35,3 +36,12 @@ def test_no_commit_is_made_on_a_detached_head(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="a workspace on a branch"):
         retrain(workspace, "classification")
     assert head(workspace.root) == start
+
+
+def test_a_clone_of_a_commit_that_is_gone_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    workspace, store = tracked_workspace(tmp_path)
+    store.close()
+    with pytest.raises(StateError, match="the commit aaaaaaaaaaaa in this workspace"):
+        with temporary_clone(workspace, "replay", revision="a" * 40):
+            pass
+    assert not (workspace.state / "clones" / "replay").exists()
