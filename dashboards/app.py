@@ -19,6 +19,7 @@ from dashboards import (
     api,
     audit,
     cases,
+    decisions,
     doors,
     drift,
     jobs,
@@ -43,7 +44,7 @@ PAGES: tuple[Page, ...] = (
     cases.CASES, cases.CASE, jobs.JOBS, audit.AUDIT, accounts.ACCOUNTS, accounts.ACCOUNT,
 )  # fmt: skip
 _ROUTERS = (
-    api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, models.router, drift.router, jobs.router,
+    api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, decisions.router, drift.router, jobs.router,
     reports.router, metrics.router, accounts.router,
 )  # fmt: skip
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import RedirectResponse
-from starlette.responses import Response
+from fastapi import HTTPException, Request
 
 from components.cohort.task import TASKS, Task
-from components.errors import InputError, StateError
 from components.registry.ledger import LedgerEntry
 from components.registry.registry import ModelVersion
 from dashboards.loop import Loop
 from dashboards.overview import last_gate
 from dashboards.table import Column, Table, View, query_of
-from dashboards.views import Page, html
-from dashboards.visitor import needs
+from dashboards.views import Page
 
-router = APIRouter(include_in_schema=False)
 _VERSIONS = (
     Column(key="task", title="Task"),
     Column(key="version", title="Version", link="href"),
@@ -118,32 +113,6 @@ MODELS = Page(path="/models", view=models_view, menu="Models", template="models.
 MODEL = Page(path="/models/{task}/{version}", view=model_view, template="model.html")
 
 
-@router.post("/models/{task}/promote", dependencies=needs("engineer"))
-def promote(
-    request: Request, task: Task, reason: Annotated[str, Form()] = "", override: Annotated[str, Form()] = ""
-) -> Response:
-    loop, who = _loop(request), request.state.visitor.name
-    try:
-        why = _reason(reason)
-        loop.promote(task, by=who, override=why if override else None)
-    except (InputError, StateError) as error:
-        return html(request, MODELS, 409, refused=error)
-    _audit(request, "promote", task, why)
-    return RedirectResponse("/models", 303)
-
-
-@router.post("/models/{task}/rollback", dependencies=needs("engineer"))
-def roll_back(request: Request, task: Task, reason: Annotated[str, Form()] = "") -> Response:
-    loop, who = _loop(request), request.state.visitor.name
-    try:
-        why = _reason(reason)
-        loop.roll_back(task, by=who, reason=why)
-    except (InputError, StateError) as error:
-        return html(request, MODELS, 409, refused=error)
-    _audit(request, "rollback", task, why)
-    return RedirectResponse("/models", 303)
-
-
 def task_of(request: Request) -> Task:
     """The task in the path, or 404."""
     asked = request.path_params["task"]
@@ -153,29 +122,9 @@ def task_of(request: Request) -> Task:
     raise HTTPException(404, "There is no such task.")
 
 
-def _loop(request: Request) -> Loop:
-    loop: Loop = request.app.state.loop
-    return loop
-
-
-def _audit(request: Request, action: str, task: Task, reason: str) -> None:
-    """The ledger has the move; this line has who pressed the button and why."""
-    request.app.state.entrance.access.store.audit(
-        actor=request.state.visitor.name, action=action, subject=_loop(request).model_name(task),
-        detail={"reason": reason},
-    )  # fmt: skip
-
-
-def _reason(text: str) -> str:
-    if not text.strip() or len(text) > 500 or not text.isprintable():
-        raise InputError(
-            expected="a reason, in a line", got="none", hint="what a colleague will ask in a year"
-        )
-    return text.strip()
-
-
 def _version(request: Request) -> ModelVersion:
-    loop, task, asked = _loop(request), task_of(request), request.path_params["version"]
+    loop: Loop = request.app.state.loop
+    task, asked = task_of(request), request.path_params["version"]
     found = (v for v in loop.registry.versions(loop.model_name(task)) if str(v.version) == asked)
     if (version := next(found, None)) is None:
         raise HTTPException(404, "There is no such version.")

@@ -48,17 +48,18 @@ def made_access(store: SqlStore) -> Access:
 
 
 def made_app(
-    folder: Path, registry: Registry | None = None, run: Any = None, **options: int
+    folder: Path, registry: Registry | None = None, run: Any = None, entrance: Any = None, **options: int
 ) -> tuple[FastAPI, Workspace, SqlStore]:
-    """``run`` stands for the verbs that the pages call."""
+    """``run`` stands for the verbs that the pages call; ``entrance``: access → an entrance of another kind."""
     workspace, store = made_workspace(folder)
     desk = WorkspaceDesk(workspace, store, store, Versions())
-    entrance = Entrance(access=made_access(store), workspace_token=TOKEN)
+    access = made_access(store)
+    guarded = entrance(access) if entrance else Entrance(access=access, workspace_token=TOKEN)
     services = Services(workspace)
     # the store that the app has, and a registry without MLflow: cached properties, set before they are asked
     vars(services).update(store=store, registry=registry or RegistryInMemory())
     loop = WorkspaceLoop(services, **({"run": run} if run else {}))
-    return create_app(store=store, desk=desk, loop=loop, entrance=entrance, **options), workspace, store
+    return create_app(store=store, desk=desk, loop=loop, entrance=guarded, **options), workspace, store
 
 
 def a_client(app: FastAPI, role: Role | None = None, host: str = "127.0.0.1") -> TestClient:

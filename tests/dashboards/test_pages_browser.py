@@ -14,6 +14,7 @@ from components.accounts.role import Role
 from tests.dashboards.desk_server import NAMES, PASSWORD
 from tests.dashboards.lived_workspace import BATCH, lived_app
 from tests.dashboards.test_answering_page_browser import CHROMIUM, QUIET, picture, serving
+from tests.pipelines.answering_workspace import CHEST_REQUEST
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,28 +27,19 @@ PAGES = {
     "case": "/cases/segmentation/heart-07", "jobs": "/jobs", "audit": "/audit", "account": "/account",
     "accounts": "/accounts",
 }  # fmt: skip
-# what a screen reader would not find, and text too faint to read (WCAG 2.2, 1.4.3), as the browser has it
-FAULTS = """() => {
-  const light = c => {
-    const [r, g, b] = c.match(/[\\d.]+/g).map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-    return .2126 * r + .7152 * g + .0722 * b; };
-  const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
-    if (!/, 0\\)$/.test(c)) return c; } return 'rgb(255, 255, 255)'; };
-  const faults = [];
-  for (const e of document.querySelectorAll('input:not([type=hidden]), select, button, a[href]')) {
-    const labels = [...(e.labels || [])].map(l => l.textContent).join('');
-    const name = e.getAttribute('aria-label') || labels || e.textContent;
-    if (!name.trim()) faults.push('nameless ' + e.outerHTML.slice(0, 80)); }
-  for (const e of document.querySelectorAll('main *, header *')) {
-    if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) || !e.offsetParent) continue;
-    const a = light(getComputedStyle(e).color), b = light(ground(e));
-    const contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (contrast < 4.5) faults.push(contrast.toFixed(2) + ' ' + e.outerHTML.slice(0, 80)); }
-  if (document.documentElement.scrollWidth > innerWidth) faults.push('wider than the window');
-  const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
-  for (const id of ids.filter((one, i) => ids.indexOf(one) !== i)) faults.push('twice: ' + id);
-  return faults;
-}"""
+
+
+def faults(page: Any) -> list[str]:
+    """What axe finds wrong that is serious or critical, and a page that is wider than the window."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = [
+        f"{one['impact']}: {one['id']} at {one['nodes'][0]['html'][:100]}"
+        for one in Axe().run(page).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+    wide = page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
+    return [*found, "wider than the window"] if wide else found
 
 
 class Verbs:
@@ -104,7 +96,9 @@ def test_every_page_can_be_read(browser: Any, site: tuple[str, Verbs], scheme: s
         for name, path in PAGES.items():
             page.goto(f"{site[0]}{path}")
             picture(page, f"{scheme}-{name}")
-            assert page.evaluate(FAULTS) == [], name
+            assert faults(page) == [], name
+        page.goto(f"{site[0]}/requests/{CHEST_REQUEST.id}")
+        assert faults(page) == []
 
 
 def test_an_engineer_promotes_and_rolls_back_by_keyboard(browser: Any, site: tuple[str, Verbs]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from components.accounts.account import Credential, User, hash_of
 from components.adapters.sql_accounts import SqlAccounts
 from components.adapters.sql_store import SqlStore, open_store
-from components.errors import ParameterError, StateError
+from components.errors import StateError
 from tests.components.adapters.databases import BOTH, empty_database
 
 BEFORE, LATER, NEVER = "2026-01-01T00:00:00+00:00", "2099-01-01T00:00:00+00:00", "2000-01-01T00:00:00+00:00"
@@ -117,9 +117,3 @@ def test_every_change_is_in_the_audit_log_and_no_secret_is(store: SqlStore, acco
         ("stranger", "login_refused", "-"),
     ]
     assert not any(hash_of("secret") in str(line.detail) for line in lines)
-
-
-@pytest.mark.parametrize("name", ["", "Reader", "a b", "x" * 41, "é", "a\x00"])
-def test_names_are_pseudonyms(name: str) -> None:
-    with pytest.raises(ParameterError, match="pseudonym"):
-        User(name=name, role="viewer", created_at=BEFORE)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from components.accounts.role import ROLES, lesser, may, role_named
 from components.adapters.argon2_passwords import Argon2Passwords
 from components.adapters.sql_store import SqlStore, open_store
 from components.errors import BusyError, InputError, ParameterError, StateError
@@ -56,33 +55,6 @@ def admin(access: Access) -> str:
 
 def log_in(access: Access, name: str = "admin", password: str = PASSWORD, address: str = "::1") -> str:
     return access.log_in(name, password, address=address)
-
-
-def test_roles_include_the_ones_before() -> None:
-    assert [[may(one, needed) for needed in ROLES] for one in ROLES] == [
-        [True, False, False, False],
-        [True, True, False, False],
-        [True, True, True, False],
-        [True, True, True, True],
-    ]
-    assert lesser("admin", "annotator") == "annotator"
-    with pytest.raises(ParameterError, match="viewer, annotator, engineer, admin"):
-        role_named("root")
-
-
-def test_passwords_are_argon2id_hashes() -> None:
-    hashed = QUICK.hash(PASSWORD)
-    assert hashed.startswith("$argon2id$v=19$m=32,t=1,")
-    assert hashed != QUICK.hash(PASSWORD)
-    assert QUICK.matches(hashed, PASSWORD)
-    assert not QUICK.matches(hashed, PASSWORD + " ")
-    assert not QUICK.matches(None, PASSWORD)
-    assert not QUICK.matches(None, "nobody has this password")
-    assert not QUICK.matches("not a hash", PASSWORD)
-
-
-def test_the_shipped_hash_is_the_recommended_one() -> None:
-    assert Argon2Passwords().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_the_first_admin_comes_by_a_link_that_works_once(access: Access) -> None:
