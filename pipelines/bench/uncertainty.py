@@ -41,7 +41,7 @@ class _Sizes:
 
 
 _SIZES: dict[Size, _Sizes] = {
-    "small": _Sizes(train_patients=20, calibration_per_shift=12, test_per_shift=14, steps=400),
+    "small": _Sizes(train_patients=40, calibration_per_shift=12, test_per_shift=14, steps=1000),
     "full": _Sizes(train_patients=80, calibration_per_shift=24, test_per_shift=40, steps=4000),
 }
 STEPS_PER_EPOCH = 20
