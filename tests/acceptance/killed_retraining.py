@@ -66,7 +66,7 @@ def retrain(seconds: float | None) -> int | None:
 
 
 def new_seed(draw: int) -> None:
-    """Something to train: another seed of the plan, committed as a user would."""
+    """Something to train: another seed of the plan; and a scheduler that soon finds a killed run."""
     params = DEMO / "pipelines" / "params.yaml"
     before = yaml.safe_load(params.read_text())["train"][TASK]["plan"]["seed"]
     text = params.read_text()
@@ -77,6 +77,14 @@ def new_seed(draw: int) -> None:
         + f"\n  {TASK}:\n    provenances:"
         + tail.replace(f"seed: {before}", f"seed: {before + 1 + draw % 1000}", 1)
     )
+    text = params.read_text()
+    for shipped, quick in (
+        ("lease_seconds: 60.0", "lease_seconds: 6.0"),
+        ("back_off_minutes: 5.0", "back_off_minutes: 0.0"),
+    ):
+        assert shipped in text, shipped
+        text = text.replace(shipped, quick)
+    params.write_text(text)
     git = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost")
     subprocess.run((*git, "commit", "-qam", "another seed"), cwd=DEMO, check=True)
 
