@@ -18,6 +18,7 @@ from components.models.sliding_window import Slab
 from components.scorecard.columns import CLASS_SCORE
 
 SURELY_BACKGROUND = 0.95
+_AT_ONCE = 16384  # voxels: what stays in the processor's cache takes a third of the time
 
 
 @dataclass(kw_only=True)
@@ -40,25 +41,31 @@ class PassSignals:
         self._last = labels_zyx[-1].clone() if len(labels_zyx) else self._last
         if known is not None:
             maybe, surface = maybe & known, surface & known
-        share_kn = slab.sums[:, maybe] / slab.weight[maybe]
-        entropy_n = torch.special.entr(share_kn).sum(dim=0)
-        at_surface = torch.special.entr(slab.sums[:, surface] / slab.weight[surface]).sum()
         self._count("voxels", maybe.sum())
-        self._count("entropy", entropy_n.sum())
         self._count("surface voxels", surface.sum())
-        self._count("surface entropy", at_surface)
-        self._count("class scores", share_kn @ entropy_n)
-        if self.members:
-            own_n = slab.entropy[maybe] / slab.weight[maybe]
-            self._count("information", (entropy_n - own_n).clamp_min(0.0).sum())
-        self._overlap(share_kn, labels_zyx[maybe].long())
+        for place_n in torch.split((maybe | surface).flatten().nonzero().squeeze(1), _AT_ONCE):
+            self._add_voxels(
+                slab, place_n, _at(maybe, place_n).float(), _at(surface, place_n).float(), labels_zyx
+            )
 
-    def _overlap(self, share_kn: Tensor, label_n: Tensor) -> None:
-        own_n = share_kn.gather(0, label_n[None])[0]
+    def _add_voxels(
+        self, slab: Slab, place_n: Tensor, maybe_n: Tensor, surface_n: Tensor, labels_zyx: Tensor
+    ) -> None:
+        """The voxels at ``place_n`` of the flat slab: where a structure may be, at a surface, or both (1, else 0)."""
+        weight_n, label_n = _at(slab.weight, place_n), _at(labels_zyx, place_n).long()
+        share_kn = slab.sums.flatten(1).index_select(1, place_n) / weight_n
+        entropy_n = _entropy(share_kn)
+        own_n = share_kn.gather(0, label_n[None])[0] * maybe_n
         nothing_k = share_kn.new_zeros(len(share_kn))
+        self._count("entropy", entropy_n @ maybe_n)
+        self._count("surface entropy", entropy_n @ surface_n)
+        self._count("class scores", share_kn @ (entropy_n * maybe_n))
         self._count("shared", nothing_k.scatter_add(0, label_n, own_n))
-        self._count("drawn", nothing_k.scatter_add(0, label_n, torch.ones_like(own_n)))
-        self._count("probable", share_kn.sum(dim=1))
+        self._count("drawn", nothing_k.scatter_add(0, label_n, maybe_n))
+        self._count("probable", share_kn @ maybe_n)
+        if self.members:
+            information_n = (entropy_n - _at(slab.entropy, place_n) / weight_n).clamp_min(0.0)
+            self._count("information", information_n @ maybe_n)
 
     def _count(self, name: str, value: Tensor) -> None:
         self._sums[name] = self._sums.get(name, torch.zeros((), dtype=torch.float64)) + value.double().cpu()
@@ -95,6 +102,15 @@ class PassSignals:
         if not shown.any():
             return float("nan")
         return float(np.mean(2.0 * shared[shown] / (drawn + probable)[shown]))
+
+
+def _at(values_zyx: Tensor, place_n: Tensor) -> Tensor:
+    return values_zyx.flatten().index_select(0, place_n)
+
+
+def _entropy(share_kn: Tensor) -> Tensor:
+    """``(n,)`` in nats; twice as fast as ``torch.special.entr``."""
+    return (share_kn * share_kn.clamp_min(torch.finfo(share_kn.dtype).tiny).log()).sum(dim=0).neg()
 
 
 def _surface(labels_zyx: Tensor, before_yx: Tensor | None) -> Tensor:

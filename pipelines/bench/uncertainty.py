@@ -1,9 +1,10 @@
 """``ctloop bench uncertainty``: does one pass know when it is wrong, as well as five networks do?
 
-All networks learn from unshifted patients, with equal steps each. Test patients come from five shifts of random
-severity. The predicted quality was learned from other patients with expert labels, as requests bring them back: they
-carry the same kinds of shift, drawn anew, and no test patient is among them. So ours has seen labels of shifted scans
-that the references have not; the table shows our signals without that calibration, and the references with our
+All networks learn from unshifted patients, with equal steps each, so that the ensemble has five times our training; in
+the table stands one whose five members together take as many steps as ours, too. Test patients come from five shifts of
+random severity. The predicted quality was learned from other patients with expert labels, as requests bring them back:
+they carry the same kinds of shift, drawn anew, and no test patient is among them. So ours has seen labels of shifted
+scans that the references have not; the table shows our signals without that calibration, and the references with our
 aggregation of their probabilities, too.
 """
 
@@ -21,7 +22,7 @@ from components.errors import StateError
 from components.models.training_plan import SegmentationPlan
 from components.scorecard.predicted_quality import QualityEstimate, fit_quality
 from pipelines.bench.bench import BenchRequest, BenchResult, Size
-from pipelines.bench.uncertainty_cases import SHIFTS, SIDE, SPACING_MM, shifted_patients, training_patients
+from pipelines.bench.uncertainty_cases import SHIFTS, SIDE, SPACING_MM, shifted_patients
 from pipelines.bench.uncertainty_claims import (
     SeedResult,
     claims_of,
@@ -41,7 +42,7 @@ class _Sizes:
 
 
 _SIZES: dict[Size, _Sizes] = {
-    "small": _Sizes(train_patients=40, calibration_per_shift=12, test_per_shift=14, steps=1000),
+    "small": _Sizes(train_patients=40, calibration_per_shift=12, test_per_shift=14, steps=3000),
     "full": _Sizes(train_patients=80, calibration_per_shift=24, test_per_shift=40, steps=4000),
 }
 STEPS_PER_EPOCH = 20
@@ -80,10 +81,9 @@ def _seed(seed: int, sizes: _Sizes, work: Path) -> tuple[SeedResult, dict[str, A
     from pipelines.bench.uncertainty_real import real_scans
 
     say(f"seed {seed}: drawing patients")
-    train = training_patients(seed, sizes.train_patients)
     known = shifted_patients(seed, "known", sizes.calibration_per_shift)
     test = shifted_patients(seed, "test ones", sizes.test_per_shift)
-    networks = Networks.train(train, _plan(seed, sizes), work)
+    networks = Networks.train(seed, sizes.train_patients, _plan(seed, sizes), work)
     predictor, single = networks.predictor(), networks.single()
     judged = listen("ours on patients with returned labels", predictor, known)
     learned = fit_quality(judged.rows, judged.dice.tolist(), [patient.name for patient in known])
@@ -95,6 +95,9 @@ def _seed(seed: int, sizes: _Sizes, work: Path) -> tuple[SeedResult, dict[str, A
     estimates = [learned.estimate(rows) or _nothing() for rows in ours.rows]
     references = {
         "deep ensemble": listen("deep ensemble", networks.deep_ensemble(), test),
+        "short ensemble": listen(
+            "deep ensemble, a fifth of the steps", networks.deep_ensemble(short=True), test
+        ),
         "MC dropout": listen("MC dropout", networks.monte_carlo(), test),
         "single": listen("single", single, test),
     }

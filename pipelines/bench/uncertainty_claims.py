@@ -65,7 +65,9 @@ class SeedResult:
 
 def methods_of(ours: Said, predicted: Array, references: Mapping[str, Said]) -> dict[str, Method]:
     """The compared scores, and beside them what each pass says without and with other aggregations."""
-    ensemble, dropout, single = (references[name] for name in ("deep ensemble", "MC dropout", "single"))
+    ensemble, short, dropout, single = (
+        references[name] for name in ("deep ensemble", "short ensemble", "MC dropout", "single")
+    )
 
     def of(said: Said, confidence: Array) -> Method:
         return Method(risk=1.0 - said.dice, confidence=confidence)
@@ -77,6 +79,9 @@ def methods_of(ours: Said, predicted: Array, references: Mapping[str, Said]) -> 
         "ours: mean entropy": of(ours, -ours.mean("predictive_entropy")),
         ENSEMBLE: of(ensemble, -ensemble.mean("pairwise_dice_disagreement")),
         "deep ensemble × 5: expected Dice": of(ensemble, ensemble.mean("expected_dice")),
+        "deep ensemble × 5, our steps in all: pairwise Dice": of(
+            short, -short.mean("pairwise_dice_disagreement")
+        ),
         DROPOUT: of(dropout, -dropout.mean("pairwise_dice_disagreement")),
         "MC dropout × 10: expected Dice": of(dropout, dropout.mean("expected_dice")),
         SINGLE: of(single, -single.mean("predictive_entropy")),
