@@ -29,10 +29,12 @@ from dashboards import (
     overview,
     pages,
     reports,
+    viewer,
 )
 from dashboards.access import Entrance, Guard
 from dashboards.desk import Desk, RequestBook
 from dashboards.loop import Loop
+from dashboards.reading import Reading
 from dashboards.rendering import page
 from dashboards.uploads import SizeLimit
 from dashboards.views import Page, routes_for
@@ -41,11 +43,11 @@ from dashboards.visitor import role_of, routes_of
 MOST_UPLOAD_BYTES = 256 * 2**20
 PAGES: tuple[Page, ...] = (
     overview.OVERVIEW, models.MODELS, models.MODEL, drift.DRIFT, drift.WINDOW, labels.LABELS, pages.REQUESTS,
-    cases.CASES, cases.CASE, jobs.JOBS, audit.AUDIT, accounts.ACCOUNTS, accounts.ACCOUNT,
+    cases.CASES, cases.CASE, viewer.VIEWER, jobs.JOBS, audit.AUDIT, accounts.ACCOUNTS, accounts.ACCOUNT,
 )  # fmt: skip
 _ROUTERS = (
     api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, decisions.router, drift.router, jobs.router,
-    reports.router, metrics.router, accounts.router,
+    reports.router, viewer.router, metrics.router, accounts.router,
 )  # fmt: skip
 
 
@@ -54,14 +56,16 @@ def create_app(
     store: RequestBook,
     desk: Desk,
     loop: Loop,
+    reading: Reading,
     entrance: Entrance,
     most_upload_bytes: int = MOST_UPLOAD_BYTES,
 ) -> FastAPI:
-    """The application behind ``entrance``; all else that it needs comes through ``store``, ``desk`` and ``loop``."""
+    """The application behind ``entrance``; all else that it needs comes through the others."""
     app = FastAPI(
         title="ctloop", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", lifespan=_warming
     )  # fmt: skip
     app.state.store, app.state.desk, app.state.loop, app.state.entrance = store, desk, loop, entrance
+    app.state.reading = reading
     app.state.menu = [one for one in PAGES if one.menu]
     for router in _ROUTERS:
         app.include_router(router)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from fastapi import HTTPException, Request
 
 from components.cohort.task import TASKS, Task
@@ -66,11 +69,20 @@ def case_view(request: Request) -> View:
     frames = loop.cases(task).frames(case)
     if not frames:
         raise HTTPException(404, "There is no such case.")
+    tables = case_tables(request, frames)
+    one = frames[0]
+    scanner = " ".join(str(one[key]) for key in ("manufacturer", "model") if one[key]) or "an unknown scanner"
+    lead = f"Patient {one['patient_id']}, batch {one['batch']}, by {scanner}."
+    extra = {"task": task, "case": case}
+    return View(title=f"Case {case}", lead=lead, tables=tables, extra=extra)
+
+
+def case_tables(request: Request, frames: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
+    """The frames of a case, and what experts were asked about them."""
+    task, case, store = task_of(request), request.path_params["case"], request.app.state.store
     names = {case, *(str(frame["frame_id"]) for frame in frames)}
-    asked = [
-        item for name in sorted(names) for item in request.app.state.store.requests(task=task, frame_id=name)
-    ]
-    tables = (
+    asked = [item for name in sorted(names) for item in store.requests(task=task, frame_id=name)]
+    return (
         Table(
             key="frames", caption="Frames", columns=_FRAMES,
             rows=[
@@ -87,14 +99,10 @@ def case_view(request: Request) -> View:
             rows=[request_cells(item) for item in asked], empty="Nobody was asked about it.",
         ),
     )  # fmt: skip
-    one = frames[0]
-    scanner = " ".join(str(one[key]) for key in ("manufacturer", "model") if one[key]) or "an unknown scanner"
-    lead = f"Patient {one['patient_id']}, batch {one['batch']}, by {scanner}."
-    return View(title=f"Case {case}", lead=lead, tables=tables)
 
 
 CASES = Page(path="/cases", view=cases_view, menu="Cases", template="cases.html")
-CASE = Page(path="/cases/{task}/{case}", view=case_view)
+CASE = Page(path="/cases/{task}/{case}", view=case_view, template="case.html")
 
 
 def _task(loop: Loop, asked: str) -> Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request
@@ -52,6 +53,7 @@ _NOVEL = (
     Column(key="uncertainty", title="Uncertainty", kind="number"),
 )
 _MOST_NOVEL = 12
+_TYPICAL = 6
 
 
 def drift_view(request: Request) -> View:
@@ -95,19 +97,27 @@ def window_view(request: Request) -> View:
             key="strata", caption="What carries the change", columns=_STRATA, rows=verdict["strata"],
             empty="No site, scanner or kernel grew more than chance explains.",
         ),
-        Table(
-            key="novel", caption="Most novel scans", columns=_NOVEL,
-            rows=[
-                {**row, "href": f"/cases/{task}/{row['case_id']}" if row.get("case_id") else None}
-                for row in loop.novel(task, batch, limit=_MOST_NOVEL)
-            ],
-        ),
+        _scans("novel", "Most novel scans", task, loop.novel(task, batch, limit=_MOST_NOVEL)),
+        _scans("typical", "Typical scans", task, loop.typical(task, batch, limit=_TYPICAL)),
     )  # fmt: skip
     extra = {"task": task, "batch": batch, "verdict": verdict, "model": found["model_version"]}
     lead = (
         f"{verdict['reason'].capitalize()}. {verdict['n_window']} patients against {verdict['n_reference']}."
     )
     return View(title=f"{batch}: {verdict['kind']}", lead=lead, tables=tables, extra=extra)
+
+
+def _scans(key: str, caption: str, task: Task, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Frames with their novelty; a page shows them as thumbnails, too."""
+    shown = [
+        {
+            **row,
+            "href": f"/cases/{task}/{row['case_id']}" if row.get("case_id") else None,
+            "picture": f"/cases/{task}/{row['case_id']}/frames/{row['frame_id']}/thumbnail.png",
+        }
+        for row in rows
+    ]
+    return Table(key=key, caption=caption, columns=_NOVEL, rows=shown)
 
 
 DRIFT = Page(path="/drift", view=drift_view, menu="Drift", template="drift.html")

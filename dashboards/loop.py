@@ -84,6 +84,10 @@ class Loop(Protocol):
         """The scorecards of a batch that are most unlike the reference, most novel first."""
         ...
 
+    def typical(self, task: Task, batch: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Those of a batch whose novelty is nearest to its median, nearest first."""
+        ...
+
     def report(self, kind: ReportKind, task: Task, name: str) -> Path | None:
         """The page that a job wrote; ``name`` is a version or a batch."""
         ...

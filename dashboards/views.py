@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from fastapi import APIRouter, HTTPException, Request
@@ -20,7 +20,7 @@ class Page:
     """A page at ``path`` for ``role``; ``view`` makes its content for a request (see ``dashboards.table``).
 
     ``menu`` is its name there, empty for pages that are reached from others. Path parameters are in
-    ``request.path_params``.
+    ``request.path_params``. ``headers`` of the page go before those that all pages have.
     """
 
     path: str
@@ -28,6 +28,7 @@ class Page:
     menu: str = ""
     role: Role = "viewer"
     template: str = "view.html"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def api(self) -> str:
@@ -60,10 +61,12 @@ def html(request: Request, one: Page, code: int = 200, **values: object) -> Resp
     params = dict(request.query_params)
     params.pop("limit", None)
     data = one.api.format(**request.path_params)
-    return page(
+    reply = page(
         request, one.template, code, view=view, params=params, limit=query_of(request.query_params).limit,
         data=data, **{**view.extra, **values},
     )  # fmt: skip
+    reply.headers.update(one.headers)
+    return reply
 
 
 def _html(one: Page, request: Request) -> Response:

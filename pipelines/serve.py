@@ -36,6 +36,7 @@ from pipelines.params import load_section
 from pipelines.requests import export_requests, native_file
 from pipelines.scheduler import looking
 from pipelines.served_loop import WorkspaceLoop
+from pipelines.served_reading import WorkspaceReading
 from pipelines.workspace import Workspace
 
 _FRAMES_KEPT = 4
@@ -162,7 +163,13 @@ def serve(
         access=access, workspace_token=token or serve_token(workspace), names=(*LOOPBACK, *params.names),
         beyond_loopback=beyond,
     )  # fmt: skip
-    app = create_app(store=store, desk=desk, loop=WorkspaceLoop(services), entrance=entrance)
+    app = create_app(
+        store=store,
+        desk=desk,
+        loop=WorkspaceLoop(services),
+        reading=WorkspaceReading(services),
+        entrance=entrance,
+    )
     _say_where(access, f"{'https' if beyond else 'http'}://{f'[{host}]' if ':' in host else host}:{port}")
     certificate, key = (params.certificate, params.key) if beyond else (None, None)
     # uvicorn sends itself the signal once more when it has stopped; by default that would end us here and now

@@ -13,6 +13,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.adapters.case_index import CaseIndex
@@ -130,14 +132,23 @@ class WorkspaceLoop:
         return _drawn(windows) if windows else None
 
     def novel(self, task: Task, batch: str, *, limit: int) -> list[dict[str, Any]]:
+        ranked = self._scorecards(task, batch).sort_by([("novelty", "descending")])
+        return _plain(ranked.slice(0, limit))
+
+    def typical(self, task: Task, batch: str, *, limit: int) -> list[dict[str, Any]]:
+        table = self._scorecards(task, batch)
+        away = pc.abs(pc.subtract(table["novelty"], pc.approximate_median(table["novelty"])))
+        ranked = table.append_column("away", away).sort_by([("away", "ascending"), ("frame_id", "ascending")])
+        return _plain(ranked.slice(0, limit).drop_columns("away"))
+
+    def _scorecards(self, task: Task, batch: str) -> pa.Table:
+        """Of a window, what its page shows of them; empty when the report is not there."""
         path = self._window_folder(task, batch) / "scorecards.parquet"
         if not path.is_file():
-            return []
+            return pa.table({"frame_id": pa.array([], pa.string()), "novelty": pa.array([], pa.float64())})
         wanted = ("frame_id", "case_id", "novelty", "uncertainty")
         with pq.ParquetFile(path) as file:
-            table = file.read(columns=[name for name in wanted if name in file.schema_arrow.names])
-        found: list[dict[str, Any]] = table.sort_by([("novelty", "descending")]).slice(0, limit).to_pylist()
-        return found
+            return file.read(columns=[name for name in wanted if name in file.schema_arrow.names])
 
     def report(self, kind: ReportKind, task: Task, name: str) -> Path | None:
         workspace = self.services.workspace
@@ -180,6 +191,11 @@ class WorkspaceLoop:
 @lru_cache(maxsize=4)
 def _drawn(windows: tuple[Window, ...]) -> tuple[bytes, bytes]:
     return on_both_papers(drift_timeline(windows))
+
+
+def _plain(table: pa.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
 def _next(job: JobParams, time_zone: str, now: datetime) -> str | None:

@@ -30,14 +30,27 @@ def write_nifti_labels(path: Path, label_map: LabelMap) -> None:
     _write(path, label_map.labels, label_map.geometry)
 
 
+def nifti_gz(content: Volume | LabelMap) -> bytes:
+    """The same file, in memory."""
+    array = content.voxels_hu if isinstance(content, Volume) else content.labels
+    return _packed(_image(array, content.geometry))
+
+
 def _write(path: Path, array_zyx: npt.NDArray[Any], geometry: Geometry) -> None:
     if not path.name.endswith((".nii", ".nii.gz")):
         raise InputError(expected="a name ending in .nii or .nii.gz", got=path.name, hint="adding the ending")
+    image = _image(array_zyx, geometry)
+    write_whole(path, _packed(image) if path.name.endswith(".gz") else image)
+
+
+def _image(array_zyx: npt.NDArray[Any], geometry: Geometry) -> bytes:
     image = nibabel.Nifti1Image(np.ascontiguousarray(array_zyx.T), ras_affine(geometry))
     image.set_sform(ras_affine(geometry), code=_SCANNER)
     image.set_qform(ras_affine(geometry), code=_SCANNER)
     image.header.set_xyzt_units(_MILLIMETRES)
     content: bytes = image.to_bytes()
-    if path.name.endswith(".gz"):
-        content = gzip.compress(content, compresslevel=1, mtime=0)
-    write_whole(path, content)
+    return content
+
+
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, compresslevel=1, mtime=0)

@@ -87,6 +87,15 @@ class ForetellsQuality(Protocol):
         ...
 
 
+@runtime_checkable
+class DoubtsVoxels(Protocol):
+    """A ``Predictor`` that knows of every voxel how sure it is."""
+
+    def doubt(self, volume: Volume) -> LabelMap:
+        """Per voxel of the network's grid, in percent (0 to 100), the probability that the label shown is wrong."""
+        ...
+
+
 def frame_by_frame(
     predict: Callable[[Volume], FramePrediction], frames: Iterable[LoadFrame]
 ) -> Iterator[CineAnswer]:

@@ -82,6 +82,13 @@ class SegmentationPredictor:
         """Mean softmax of the heads; uncertainty from how their hard labels disagree."""
         return _Cine(predictor=self).predict(volume)
 
+    def doubt(self, volume: Volume) -> LabelMap:
+        """1 - the heads' mean softmax of the label shown, in percent, on the network's grid."""
+        grid, evidence, _ = _Cine(predictor=self).see(volume, top_two=True)
+        assert evidence.top_two is not None
+        percent = np.rint((255.0 - evidence.top_two.first_share) * (100.0 / 255.0)).astype(np.uint8)
+        return LabelMap(labels=percent, geometry=grid, names={})
+
     def predict_cine(self, frames: Iterable[LoadFrame]) -> Iterator[CineAnswer]:
         """Like ``predict`` on each frame, but faster where the view is wider than the heart.
 
@@ -103,7 +110,7 @@ class _Cine:
     still: StillWindows = field(default_factory=lambda: StillWindows(rule=StillRule(full_every=1)))
 
     def predict(self, volume: Volume) -> FramePrediction:
-        grid, evidence, embedding = self._see(volume, top_two=False)
+        grid, evidence, embedding = self.see(volume, top_two=False)
         return _prediction(self.predictor, volume.geometry, grid, evidence, embedding, evidence.shown.labels)
 
     def waiting(self, frames: Iterable[LoadFrame]) -> Iterator[WaitingFrame | Exception]:
@@ -116,13 +123,13 @@ class _Cine:
             yield answer
 
     def _wait(self, volume: Volume) -> WaitingFrame:
-        grid, evidence, embedding = self._see(volume, top_two=True)
+        grid, evidence, embedding = self.see(volume, top_two=True)
         assert evidence.top_two is not None
         light = replace(evidence, shown=_NOTHING, top_two=None)  # what waits is held for two more frames
         finish = partial(_prediction, self.predictor, volume.geometry, grid, light, embedding)
         return WaitingFrame(evidence=evidence.top_two, grid=grid, finish=finish)
 
-    def _see(
+    def see(
         self, volume: Volume, *, top_two: bool
     ) -> tuple[Geometry, FrameEvidence, npt.NDArray[np.float32]]:
         by = self.predictor

@@ -77,7 +77,7 @@ def bench(request: BenchRequest) -> BenchResult:
 
 def _seed(seed: int, sizes: _Sizes, work: Path) -> tuple[SeedResult, dict[str, Any]]:
     from pipelines.bench.uncertainty_cost import cost_in_plain_passes, cost_of_a_large_pass
-    from pipelines.bench.uncertainty_methods import Networks, listen
+    from pipelines.bench.uncertainty_methods import Networks, listen, one_core
     from pipelines.bench.uncertainty_real import real_scans
 
     say(f"seed {seed}: drawing patients")
@@ -85,31 +85,31 @@ def _seed(seed: int, sizes: _Sizes, work: Path) -> tuple[SeedResult, dict[str, A
     test = shifted_patients(seed, "test ones", sizes.test_per_shift)
     networks = Networks.train(seed, sizes.train_patients, _plan(seed, sizes), work)
     predictor, single = networks.predictor(), networks.single()
-    judged = listen("ours on patients with returned labels", predictor, known)
-    learned = fit_quality(judged.rows, judged.dice.tolist(), [patient.name for patient in known])
-    if learned is None:
-        raise StateError(
-            expected="enough patients to learn from", got=str(len(known)), hint="a larger --size"
-        )
-    ours = listen("ours", predictor, test)
-    estimates = [learned.estimate(rows) or _nothing() for rows in ours.rows]
-    references = {
-        "deep ensemble": listen("deep ensemble", networks.deep_ensemble(), test),
-        "short ensemble": listen(
-            "deep ensemble, a fifth of the steps", networks.deep_ensemble(short=True), test
-        ),
-        "MC dropout": listen("MC dropout", networks.monte_carlo(), test),
-        "single": listen("single", single, test),
-    }
+    with one_core():
+        judged = listen("ours on patients with returned labels", predictor, known)
+        learned = fit_quality(judged.rows, judged.dice.tolist(), [patient.name for patient in known])
+        if learned is None:
+            raise StateError(
+                expected="enough patients to learn from", got=str(len(known)), hint="a larger --size"
+            )
+        ours = listen("ours", predictor, test)
+        estimates = [learned.estimate(rows) or _nothing() for rows in ours.rows]
+        references = {
+            "deep ensemble": listen("deep ensemble", networks.deep_ensemble(), test),
+            "short ensemble": listen(
+                "deep ensemble, a fifth of the steps", networks.deep_ensemble(short=True), test
+            ),
+            "MC dropout": listen("MC dropout", networks.monte_carlo(), test),
+            "single": listen("single", single, test),
+        }
+    fresh = networks.predictor(), networks.single()  # made anew: an engine keeps its number of threads
     predicted = np.array([estimate.value for estimate in estimates])
     result = SeedResult(
         methods=methods_of(ours, predicted, references),
         estimates=estimates,
         cost={
             **cost_of_a_large_pass(),
-            "small_network": cost_in_plain_passes(
-                predictor, single, [patient.frames[0].volume for patient in test[:5]]
-            ),
+            "small_network": cost_in_plain_passes(*fresh, [patient.frames[0].volume for patient in test[:5]]),
         },
         shifts=[patient.shift for patient in test],
         calibration_patients=learned.patients,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -149,6 +150,15 @@ class Networks:
     def monte_carlo(self) -> SegmentationPredictor:
         members = monte_carlo_dropout(self.dropout, PASSES)
         return ensemble_predictor(_predictor(self.dropout, self.plan), members)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """So small networks answer no later on one, and do not wait for others' work on the second."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def listen(name: str, predictor: SegmentationPredictor, patients: Sequence[Patient]) -> Said:

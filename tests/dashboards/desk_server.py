@@ -20,6 +20,7 @@ from dashboards.app import create_app
 from pipelines.composition import Services
 from pipelines.serve import WorkspaceDesk
 from pipelines.served_loop import WorkspaceLoop
+from pipelines.served_reading import WorkspaceReading
 from pipelines.workspace import Workspace
 from tests.components.registry.fakes import RegistryInMemory
 from tests.pipelines.answering_workspace import HEART_REQUEST, Versions, made_workspace
@@ -59,7 +60,10 @@ def made_app(
     # the store that the app has, and a registry without MLflow: cached properties, set before they are asked
     vars(services).update(store=store, registry=registry or RegistryInMemory())
     loop = WorkspaceLoop(services, **({"run": run} if run else {}))
-    return create_app(store=store, desk=desk, loop=loop, entrance=guarded, **options), workspace, store
+    app = create_app(
+        store=store, desk=desk, loop=loop, reading=WorkspaceReading(services), entrance=guarded, **options
+    )
+    return app, workspace, store
 
 
 def a_client(app: FastAPI, role: Role | None = None, host: str = "127.0.0.1") -> TestClient:

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 from fastapi import FastAPI
 
+from components.adapters.blosc_store import save_volume
 from components.adapters.sql_store import SqlStore
 from components.drift.strata import Stratum
 from components.drift.verdict import ChannelVerdict, DriftVerdict
@@ -22,7 +23,7 @@ from pipelines.monitor import report_folder
 from pipelines.workspace import Workspace
 from tests.components.registry.fakes import RegistryInMemory
 from tests.dashboards.desk_server import made_app
-from tests.pipelines.answering_workspace import HEART_REQUEST
+from tests.pipelines.answering_workspace import HEART_REQUEST, heart_volume
 
 NAME = "ctloop-segmentation"
 BATCH = "2026-02 north"
@@ -164,6 +165,9 @@ def _drift(workspace: Workspace, store: SqlStore) -> None:
             "uncertainty": np.linspace(0.2, 0.4, 20),
         }
     ).to_parquet(folder / "scorecards.parquet", index=False)
+    for number in range(20):
+        frame = workspace.ingested("segmentation") / "volumes" / f"heart-{number:02d}__phase-040.b2nd"
+        save_volume(frame, heart_volume())
     quiet = {
         "task": "segmentation",
         "batch": "first",

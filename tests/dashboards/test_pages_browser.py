@@ -131,7 +131,7 @@ def test_a_viewer_looks_at_a_drifted_window_and_finds_a_case(browser: Any, site:
     with person(browser, site[0], "viewer", java_script_enabled=False) as page:
         page.get_by_role("link", name="drift", exact=True).first.click()
         page.get_by_role("heading", name=f"{BATCH}: drift").wait_for()
-        page.get_by_role("link", name="heart-19__phase-040").click()
+        page.get_by_role("link", name="heart-19__phase-040", exact=True).click()
         page.get_by_role("heading", name="Case heart-19").wait_for()
         page.get_by_role("link", name="Cases", exact=True).click()
         page.get_by_label("Site").select_option("north")

@@ -17,7 +17,7 @@ from tests.pipelines.answering_workspace import CHEST_REQUEST, HEART_REQUEST
 
 HEART, CHEST = HEART_REQUEST.id, CHEST_REQUEST.id
 OPEN = {"GET /login", "POST /login", "GET /invitation/{secret}", "POST /invitation/{secret}",
-        "GET /static/palette.css"}  # fmt: skip
+        "GET /static/palette.css", "GET /static/niivue.js"}  # fmt: skip
 MATRIX: dict[str, Role] = {
     "GET /requests/{request_id}": "viewer",
     "GET /requests/{request_id}/package.zip": "viewer",
@@ -40,6 +40,10 @@ MATRIX: dict[str, Role] = {
     "POST /jobs/run": "engineer",
     "GET /jobs/{run}/log": "engineer",
     "GET /reports/{kind}/{task}/{name}": "viewer",
+    "GET /api/cases/{task}/{case}/reading": "viewer",
+    "GET /api/cases/{task}/{case}/frames/{frame}/scan.nii.gz": "viewer",
+    "GET /api/cases/{task}/{case}/frames/{frame}/{layer}.nii.gz": "viewer",
+    "GET /cases/{task}/{case}/frames/{frame}/thumbnail.png": "viewer",
     "POST /accounts": "admin",
     "POST /accounts/{name}/role": "admin",
     "POST /accounts/{name}/disable": "admin",
@@ -47,7 +51,8 @@ MATRIX: dict[str, Role] = {
 PAGES: dict[str, Role] = {
     "/": "viewer", "/models": "viewer", "/models/{task}/{version}": "viewer", "/drift": "viewer",
     "/drift/{task}/{batch}": "viewer", "/labels": "viewer", "/requests": "viewer", "/cases": "viewer",
-    "/cases/{task}/{case}": "viewer", "/jobs": "viewer", "/audit": "admin", "/account": "viewer",
+    "/cases/{task}/{case}": "viewer",
+    "/cases/{task}/{case}/viewer": "viewer", "/jobs": "viewer", "/audit": "admin", "/account": "viewer",
     "/accounts": "admin",
 }  # fmt: skip
 for page, needed in PAGES.items():
@@ -58,6 +63,7 @@ for page, needed in PAGES.items():
 PARTS = {
     "plane": "axial", "index": "3", "table": "none", "token": "0" * 12, "name": "nobody", "task": "segmentation",
     "version": "1", "batch": "batch-2", "case": "heart-07", "kind": "gate", "run": "1", "paper": "light",
+    "frame": "heart-07__phase-040", "layer": "prediction",
 }  # fmt: skip
 
 
@@ -140,5 +146,9 @@ def test_a_route_that_names_no_role_stops_the_start(made: tuple[FastAPI, SqlStor
         patch.setattr("dashboards.app._ROUTERS", (forgotten,))
         with pytest.raises(RuntimeError, match="/forgotten"):
             create_app(
-                store=app.state.store, desk=app.state.desk, loop=app.state.loop, entrance=app.state.entrance
+                store=app.state.store,
+                desk=app.state.desk,
+                loop=app.state.loop,
+                reading=app.state.reading,
+                entrance=app.state.entrance,
             )
