@@ -84,6 +84,7 @@ async def _warming(app: FastAPI) -> AsyncIterator[None]:
     """In the background: whoever comes first waits less, and what fails is said on the page that needs it."""
     warming = asyncio.create_task(asyncio.to_thread(app.state.loop.warm))
     yield
+    app.state.reading.close()
     await asyncio.gather(warming, return_exceptions=True)
 
 

@@ -80,3 +80,7 @@ class Reading(Protocol):
     def layer_file(self, task: Task, frame: str, layer: Layer) -> bytes | None:
         """``.nii.gz`` on a grid of its own; ``None`` before the frame was read, or where the model draws nothing."""
         ...
+
+    def close(self) -> None:
+        """End the reading in the background after the frame that is being read."""
+        ...

@@ -15,6 +15,7 @@ from components.volume.resample import resample
 from components.volume.slices import WINDOWS, colour_of, slice_rgb
 from dashboards.access import SECURITY_HEADERS
 from dashboards.cases import case_tables
+from dashboards.desk import RequestBook
 from dashboards.loop import Loop
 from dashboards.models import task_of
 from dashboards.pictures import png
@@ -35,13 +36,14 @@ _SAID = (
     Column(key="outputs", title="Volumes in ml, or probabilities"),
     Column(key="state", title="State", kind="state"),
 )
+_HIDDEN = "an audit request of this patient is open, which is answered without the model's help"
 _FIRST_WINDOW: dict[Task, str] = {"segmentation": "contrast", "classification": "lung"}
 
 
 def viewer_view(request: Request) -> View:
     """Frames of a case, what the model says of each as far as it is known, and the case's history."""
     task, frames = task_of(request), _frames(request)
-    said = _reading(request).read(task, frames)
+    said = _said(request, task, frames)
     table = Table(
         key="said", caption=f"What {said.model or 'no model'} says", columns=_SAID,
         rows=[_said_row(frame, said) for frame in frames],
@@ -70,7 +72,7 @@ VIEWER = Page(
 @router.get("/api/cases/{task}/{case}/reading", dependencies=needs("viewer"))
 def reading(request: Request, task: Task, case: str) -> Response:
     """What the model in use says of the case; what is missing is computed, so ask again until ``done``."""
-    return JSONResponse(asdict(_reading(request).read(task, _frames(request))))
+    return JSONResponse(asdict(_said(request, task, _frames(request))))
 
 
 @router.get("/api/cases/{task}/{case}/frames/{frame}/scan.nii.gz", dependencies=needs("viewer"))
@@ -84,7 +86,8 @@ def scan_file(request: Request, task: Task, case: str, frame: str) -> Response:
 def layer_file(request: Request, task: Task, case: str, frame: str, layer: Layer) -> Response:
     """Structures, or the doubt of each voxel in percent, on the network's grid."""
     _known_frame(request, frame)
-    found = _reading(request).layer_file(task, frame, layer)
+    hidden = _audited(request, task, _frames(request))
+    found = None if hidden else _reading(request).layer_file(task, frame, layer)
     if found is None:
         raise HTTPException(404, "The model has not drawn that.")
     return _file(found)
@@ -106,6 +109,21 @@ def thumbnail(request: Request, task: Task, case: str, frame: str) -> Response:
 def _reading(request: Request) -> Reading:
     found: Reading = request.app.state.reading
     return found
+
+
+def _said(request: Request, task: Task, frames: Sequence[Mapping[str, Any]]) -> CaseReading:
+    """What the model says, unless an expert is asked to judge it unseen."""
+    if _audited(request, task, frames):
+        return CaseReading(model="", done=True, problem=_HIDDEN)
+    return _reading(request).read(task, frames)
+
+
+def _audited(request: Request, task: Task, frames: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the patient has an open audit request: the audit sample is judged without the model's answer."""
+    store: RequestBook = request.app.state.store
+    patients = {str(row["patient_id"]) for row in frames}
+    open_ones = store.requests(task=task, status="open")
+    return any(item.reason == "audit" and item.patient_id in patients for item in open_ones)
 
 
 def _frames(request: Request) -> Sequence[Mapping[str, Any]]:

@@ -32,6 +32,10 @@ from pipelines.progress import write_json
 _SCANS_KEPT = 2
 
 
+class _Closing(Exception):
+    """The server ends."""
+
+
 class WorkspaceReading:
     """What was read lies below the state folder, by the package's hash; only the versions in use are kept."""
 
@@ -43,6 +47,7 @@ class WorkspaceReading:
         self._under_way: set[tuple[Path, str]] = set()
         self._failed: dict[tuple[Path, str], str] = {}
         self._loading = threading.Lock()
+        self._closing = threading.Event()
         self._load = load or (lambda version: services.predictor(version)[0])
         self._predictors: dict[Task, tuple[str, Predictor]] = {}
         self._scan = lru_cache(maxsize=_SCANS_KEPT)(self._load_scan)
@@ -64,7 +69,7 @@ class WorkspaceReading:
             }
             missing = known.keys() - read.keys() - failed.keys()
             case = (folder, str(frames[0]["case_id"]))
-            if missing and case not in self._under_way:
+            if missing and case not in self._under_way and not self._closing.is_set():
                 self._under_way.add(case)
                 self._worker.submit(self._read_case, task, version, case, list(frames))
         return CaseReading(model=subject_of(version), frames=read, failures=failed, done=not missing)
@@ -82,6 +87,10 @@ class WorkspaceReading:
             self._doubt(task, version, frame, path)
         return nifti_gz(load_label_map(path)) if path.is_file() else None
 
+    def close(self) -> None:
+        self._closing.set()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
     def _read_case(
         self, task: Task, version: ModelVersion, case: tuple[Path, str], rows: Sequence[Mapping[str, Any]]
     ) -> None:
@@ -92,6 +101,8 @@ class WorkspaceReading:
             _drop_others(folder)
 
             def see(frame: str, answer: FramePrediction | Exception) -> None:
+                if self._closing.is_set():
+                    raise _Closing
                 if isinstance(answer, Exception):
                     self._fail(folder, [frame], answer)
                     return
@@ -99,6 +110,8 @@ class WorkspaceReading:
                 _keep(folder, row_of[frame], predictor, answer, relevance)
 
             score_case(predictor, sorted(rows, key=_phase), load, see=see)
+        except _Closing:
+            pass  # the next server reads the rest
         except FRAME_ERRORS as error:
             self._fail(folder, list(row_of), error)
         finally:

@@ -217,7 +217,7 @@ async function ask() {
   }
   const [read, failed] = [Object.keys(said.frames).length, Object.keys(said.failures).length];
   const of = `${read} of ${frames.length} frames`;
-  $("reading-state").textContent = said.problem ? `No model reads it: ${said.problem}.`
+  $("reading-state").textContent = said.problem ? `No model's answer is shown: ${said.problem}.`
     : said.done ? `Read by ${said.model}${failed ? `; ${failed} frames could not be read` : ""}.`
       : `${said.model} is reading: ${of} …`;
   hear();

@@ -7,29 +7,36 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import nibabel
 import pytest
+from fastapi import FastAPI
 
 from components.adapters.sql_store import SqlStore
 from tests.dashboards.desk_server import TestClient, a_client
 from tests.dashboards.read_workspace import BEAT, CHEST, PHASES, read_app
+from tests.pipelines.answering_workspace import HEART_REQUEST
 
 FRAME = f"{BEAT}__phase-025"
 API = f"/api/cases/segmentation/{BEAT}"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    store: SqlStore
+def app_and_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI, SqlStore]]:
     app, store = read_app(tmp_path_factory.mktemp("viewer"))
-    client = a_client(app, "viewer")
+    yield app, store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def client(app_and_store: tuple[FastAPI, SqlStore]) -> TestClient:
+    client = a_client(app_and_store[0], "viewer")
     until = time.monotonic() + 60
     while not client.get(f"{API}/reading").json()["done"]:
         assert time.monotonic() < until
         time.sleep(0.02)
-    yield client
-    store.close()
+    return client
 
 
 def test_the_page_names_its_frames_in_the_order_of_the_beat(client: TestClient) -> None:
@@ -93,3 +100,22 @@ def test_a_scan_whose_file_is_lost_says_so(client: TestClient) -> None:
     reply = client.get("/api/cases/segmentation/heart-45/frames/heart-45__phase-040/scan.nii.gz")
     assert reply.status_code == 422
     assert "dvc checkout" in reply.json()["error"]
+
+
+def test_an_audit_request_is_answered_without_the_model_s_help(
+    app_and_store: tuple[FastAPI, SqlStore], client: TestClient
+) -> None:
+    request = replace(
+        HEART_REQUEST, reason="audit", case_id=BEAT, frame_id=f"{BEAT}__phase-050", patient_id=f"p-{BEAT}"
+    )
+    store = app_and_store[1]
+    store.open_request(request)
+    reading = client.get(f"{API}/reading").json()
+    assert not reading["frames"]
+    assert "audit request" in reading["problem"]
+    assert "left_ventricle" not in client.get(f"/cases/segmentation/{BEAT}/viewer").text
+    for layer in ("prediction", "doubt"):
+        assert client.get(f"{API}/frames/{FRAME}/{layer}.nii.gz").status_code == 404
+    assert client.get(f"{API}/frames/{FRAME}/scan.nii.gz").status_code == 200
+    store.mark_answered(request.id, label_sha256="e" * 64, annotator="reader-1", minutes=None)
+    assert client.get(f"{API}/reading").json()["frames"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 
 from components.adapters.parquet import read_parquet
 from components.cohort.task import Task
-from components.models.prediction import Predictor
+from components.models.prediction import FramePrediction, Predictor
 from components.registry.registry import ModelVersion
+from components.volume.volume import Volume
 from dashboards.reading import CaseReading
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.served_reading import WorkspaceReading
@@ -28,6 +30,7 @@ from tests.dashboards.read_workspace import (
     PHASES,
     RADII,
     SPACING_MM,
+    Brightness,
     add_cases,
     beating,
     load,
@@ -138,3 +141,25 @@ def test_readings_of_versions_that_are_no_longer_in_use_go(workspace: Workspace)
     changed = [{**row, "sha256": "d" * 64} for row in rows(workspace, "segmentation", BEAT)]
     read_through(made_reading(workspace), "segmentation", changed)
     assert not old.exists()
+
+
+def test_the_end_of_the_server_waits_for_one_frame_at_most(workspace: Workspace) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Brightness):
+        def predict(self, volume: Volume) -> FramePrediction:
+            begun.set()
+            assert go_on.wait(30)
+            return super().predict(volume)
+
+    reading = made_reading(workspace, lambda version: Slow())
+    changed = [{**row, "sha256": "f" * 64} for row in rows(workspace, "segmentation", BEAT)]
+    reading.read("segmentation", changed)
+    assert begun.wait(30)
+    reading.close()
+    go_on.set()
+    reading._worker.shutdown(wait=True)
+    assert not reading.read(
+        "segmentation", changed
+    ).done  # nothing more is begun, and nothing counts as failed
+    assert not reading.read("segmentation", changed).failures
