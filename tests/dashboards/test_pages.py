@@ -274,6 +274,38 @@ def test_labels_count_what_was_asked_and_what_it_took(lived: Lived) -> None:
         ("reader-1", 1, 22.5)
     ]
     assert lived.rows("/labels", "versions")[0]["added"] == 1
+    assert [row["progress"] for row in lived.rows("/labels", "asked")] == [0, 100]
+
+
+def test_labels_show_what_they_brought_and_what_fifty_more_should(lived: Lived) -> None:
+    curve = lived.rows("/labels", "curve")
+    assert [(row["version"], row["expert_labels"], row["value"]) for row in curve] == [
+        (3, 61, 0.83), (2, 33, 0.79), (1, 12, 0.71),
+    ]  # fmt: skip
+    heart, chest = lived.rows("/labels", "forecast")
+    assert heart["labels"] == 61 + 50
+    assert heart["low"] < 0.83 < heart["quality"] < heart["high"]
+    assert heart["minutes"] == 22.5 * 50
+    assert chest["quality"] is None
+    assert chest["note"].endswith("there are 0.")
+    pictures = [
+        lived.chief.get(f"/labels/segmentation/learning-curve/{paper}.png") for paper in ("light", "dark")
+    ]
+    assert all(picture.content.startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[0].content != pictures[1].content
+    assert lived.chief.get("/labels/classification/learning-curve/light.png").status_code == 404
+
+
+def test_labels_show_how_well_readers_agree_or_that_nobody_read_twice(lived: Lived, tmp_path: Path) -> None:
+    (row,) = lived.rows("/labels", "agreement")
+    assert (row["name"], row["measure"], row["cases"], row["readers"]) == ("emphysema", "Cohen's kappa", 4, 2)
+    assert row["value"] == 0.5
+    app, _, store = made_app(tmp_path)
+    assert (
+        "None yet: no frame and no case was answered by two readers."
+        in a_client(app, "viewer").get("/labels").text
+    )
+    store.close()
 
 
 def test_cases_are_searched_filtered_and_paged(lived: Lived) -> None:

@@ -37,6 +37,7 @@ MATRIX: dict[str, Role] = {
     "POST /models/{task}/promote": "engineer",
     "POST /models/{task}/rollback": "engineer",
     "GET /drift/{task}/timeline/{paper}.png": "viewer",
+    "GET /labels/{task}/learning-curve/{paper}.png": "viewer",
     "POST /jobs/run": "engineer",
     "GET /jobs/{run}/log": "engineer",
     "GET /reports/{kind}/{task}/{name}": "viewer",
