@@ -33,6 +33,7 @@ MATRIX: dict[str, Role] = {
     "POST /api/requests/{request_id}/findings": "annotator",
     "POST /logout": "viewer",
     "POST /account/tokens": "viewer",
+    "POST /account/password": "viewer",
     "POST /account/tokens/{token}/revoke": "viewer",
     "POST /models/{task}/promote": "engineer",
     "POST /models/{task}/rollback": "engineer",
