@@ -84,6 +84,10 @@ def _scans(workspace: Workspace, cases: int) -> None:
 def _versions(registry: RegistryInMemory, store: SqlStore, packages: Path) -> None:
     for number, (labels, dice) in enumerate(((12, 0.71), (33, 0.79), (61, 0.83)), 1):
         tags = {"label_set": f"labels-{number}" * 3, "git_commit": "c0ffee" * 6, "seed": "7"}
+        tags |= {
+            "hash.data/segmentation/prepared": "5ca1e" * 6 if number < 3 else "5ca2e" * 6,
+            "hash.data/segmentation/pseudo": "90add" * 6, "teacher_fingerprint": "7eac4" * 6,
+        }  # fmt: skip
         tags |= {"parent": f"{NAME}/{number - 1}"} if number > 1 else {}
         package = _package(packages / str(number), labels, dice)
         registry.register(NAME, package, package_hash=f"package-{number}" * 4, tags=tags)

@@ -35,6 +35,7 @@ MATRIX: dict[str, Role] = {
     "POST /account/tokens": "viewer",
     "POST /account/password": "viewer",
     "POST /account/tokens/{token}/revoke": "viewer",
+    "GET /models/{task}/lineage/drawing.svg": "viewer",
     "POST /models/{task}/promote": "engineer",
     "POST /models/{task}/rollback": "engineer",
     "GET /drift/{task}/timeline/{paper}.png": "viewer",
