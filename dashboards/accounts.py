@@ -9,9 +9,10 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from components.accounts.role import ROLE_WORDS, ROLES, role_named
-from components.errors import InputError
+from components.errors import BusyError, InputError
 from components.operations.access_rules import as_text
 from components.operations.give_access import Access
+from dashboards.doors import come_in
 from dashboards.table import Column, Table, View
 from dashboards.views import Page, html
 from dashboards.visitor import Visitor, needs
@@ -68,8 +69,12 @@ def account_view(request: Request) -> View:
         empty="No program has a token of yours.",
     )
     roles = [role for role in ROLES if visitor.may(role)]
+    extra = {
+        "roles": roles, "least": access.rules.min_password, "changed": "changed" in request.query_params,
+        "in_person": not visitor.by_program,
+    }  # fmt: skip
     lead = f"You are {visitor.name}, role {visitor.role}: {ROLE_WORDS[visitor.role]}."
-    return View(title="Your account", lead=lead, tables=(table,), extra={"roles": roles})
+    return View(title="Your account", lead=lead, tables=(table,), extra=extra)
 
 
 ACCOUNTS = Page(path="/accounts", view=accounts_view, menu="Accounts", role="admin", template="accounts.html")
@@ -122,6 +127,21 @@ def revoke_token(request: Request, token: str) -> Response:
     return RedirectResponse("/account", 303)
 
 
+@router.post("/account/password", dependencies=needs("viewer"))
+def change_password(
+    request: Request, old: Annotated[str, Form()] = "", new: Annotated[str, Form()] = ""
+) -> Response:
+    visitor = _in_person(request)
+    address = request.client.host if request.client else "here"
+    try:
+        secret = _access(request).change_password(visitor.name, old, new, address=address)
+    except BusyError as error:
+        return html(request, ACCOUNT, 429, refused=error)
+    except InputError as error:
+        return html(request, ACCOUNT, 422, refused=error)
+    return come_in(request, secret, "/account?changed=1")
+
+
 def _access(request: Request) -> Access:
     access: Access = request.app.state.entrance.access
     return access
@@ -133,8 +153,8 @@ def _visitor(request: Request) -> Visitor:
 
 
 def _in_person(request: Request) -> Visitor:
-    """A token must not make tokens: it would outlive its own end."""
+    """A token must make no tokens and set no password: it would outlive its own end."""
     visitor = _visitor(request)
     if visitor.by_program:
-        raise HTTPException(403, "Tokens are made by a person who is logged in.")
+        raise HTTPException(403, "Only a person who is logged in does this.")
     return visitor

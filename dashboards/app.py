@@ -46,8 +46,8 @@ PAGES: tuple[Page, ...] = (
     cases.CASES, cases.CASE, viewer.VIEWER, jobs.JOBS, audit.AUDIT, accounts.ACCOUNTS, accounts.ACCOUNT,
 )  # fmt: skip
 _ROUTERS = (
-    api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, decisions.router, drift.router, jobs.router,
-    reports.router, viewer.router, metrics.router, accounts.router,
+    api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, decisions.router, drift.router, labels.router,
+    jobs.router, reports.router, viewer.router, metrics.router, accounts.router,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Decisions about models: promote and roll back, with who and why."""
+"""Models beside their pages: promote and roll back, with who and why; the lineage as a picture to save."""
 
 from __future__ import annotations
 
@@ -11,11 +11,23 @@ from starlette.responses import Response
 from components.cohort.task import Task
 from components.errors import InputError, StateError
 from dashboards.loop import Loop
-from dashboards.models import MODELS
+from dashboards.models import MODELS, drawing, graph_of
+from dashboards.reports import SEALED
 from dashboards.views import html
 from dashboards.visitor import needs
 
 router = APIRouter(include_in_schema=False)
+
+
+@router.get("/models/{task}/lineage/drawing.svg", dependencies=needs("viewer"))
+def lineage(request: Request, task: Task) -> Response:
+    """To be saved: it brings its own style."""
+    graph = graph_of(_loop(request), task, _loop(request).ledger.entries("gate"))
+    headers = {
+        "Content-Security-Policy": SEALED,
+        "Content-Disposition": f'inline; filename="lineage-{task}.svg"',
+    }
+    return Response(drawing(task, graph, alone=True), media_type="image/svg+xml", headers=headers)
 
 
 @router.post("/models/{task}/promote", dependencies=needs("engineer"))

@@ -37,7 +37,7 @@ def login(
         return page(request, "login.html", 429, refused=f"Too many attempts: {error.hint}.")
     except InputError:
         return page(request, "login.html", 403, refused="That is not a name and its password.")
-    return _come_in(request, secret)
+    return come_in(request, secret)
 
 
 @door.get("/invitation/{secret}")
@@ -58,7 +58,7 @@ def take_up_invitation(request: Request, secret: str, password: Annotated[str, F
         return page(
             request, "invitation.html", 422, user=user, least=access.rules.min_password, refused=error
         )
-    return _come_in(request, session)
+    return come_in(request, session)
 
 
 @exits.post("/logout", dependencies=needs("viewer"))
@@ -95,9 +95,10 @@ def _access(request: Request) -> Access:
     return entrance.access
 
 
-def _come_in(request: Request, secret: str) -> Response:
+def come_in(request: Request, secret: str, path: str = "/") -> Response:
+    """To ``path``, with the cookie of a new session."""
     entrance: Entrance = request.app.state.entrance
-    response = RedirectResponse("/", 303)
+    response = RedirectResponse(path, 303)
     response.set_cookie(
         COOKIE, secret, httponly=True, samesite="strict", secure=entrance.beyond_loopback,
         max_age=int(entrance.access.rules.lifetime("session").total_seconds()),

@@ -1,15 +1,26 @@
-"""Labels: what is asked and why, who answered, what it took, and the data versions it became."""
+"""Labels: what is asked and why, who answered and how well they agree, what it took, and what it has brought."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from fastapi import Request
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import Response
 
+from components.cohort.task import TASKS, Task
 from components.labeling.request_words import REASON_WORDS
+from components.operations.learning_curve import LearningCurve
+from components.operations.reader_agreement import reader_agreement
+from components.registry.learning_record import HEADLINE
 from dashboards.loop import Loop
 from dashboards.table import Column, Table, View
 from dashboards.views import Page
+from dashboards.visitor import needs
+
+router = APIRouter(include_in_schema=False)
+MORE = 50
+"""Labels that the forecast adds."""
 
 _ASKED = (
     Column(key="task", title="Task"),
@@ -18,6 +29,7 @@ _ASKED = (
     Column(key="open_minutes", title="Minutes asked for", kind="number"),
     Column(key="answered", title="Answered", kind="number"),
     Column(key="cancelled", title="Cancelled", kind="number"),
+    Column(key="progress", title="Answered, %", kind="number"),
 )
 _READERS = (
     Column(key="task", title="Task"),
@@ -28,6 +40,40 @@ _READERS = (
     Column(key="timed", title="Answers with minutes", kind="number"),
     Column(key="last", title="Last (UTC)", kind="time"),
 )
+_AGREEMENT = (
+    Column(key="task", title="Task"),
+    Column(key="name", title="Structure or finding"),
+    Column(key="measure", title="Measured as"),
+    Column(key="value", title="Value", kind="number"),
+    Column(key="low", title="95 % from", kind="number"),
+    Column(key="high", title="to", kind="number"),
+    Column(key="cases", title="Cases", kind="number"),
+    Column(key="readings", title="Second readings", kind="number"),
+    Column(key="readers", title="Readers", kind="number"),
+)
+_CURVE = (
+    Column(key="task", title="Task"),
+    Column(key="version", title="Version", link="href"),
+    Column(key="expert_labels", title="Expert labels", kind="number"),
+    Column(key="metric", title="Measured as"),
+    Column(key="value", title="Value", kind="number"),
+    Column(key="low", title="Interval from", kind="number"),
+    Column(key="high", title="to", kind="number"),
+    Column(key="patients", title="Held-out patients", kind="number"),
+)
+_FORECAST = (
+    Column(key="task", title="Task"),
+    Column(key="labels", title="Expert labels then", kind="number"),
+    Column(key="metric", title="Measured as"),
+    Column(key="quality", title="Forecast", kind="number"),
+    Column(key="low", title="95 % from", kind="number"),
+    Column(key="high", title="to", kind="number"),
+    Column(key="gain", title="Gain", kind="number"),
+    Column(key="gain_low", title="95 % from", kind="number"),
+    Column(key="gain_high", title="to", kind="number"),
+    Column(key="minutes", title="Minutes at today's pace", kind="number"),
+    Column(key="note", title="Note"),
+)
 _VERSIONS = (
     Column(key="at", title="When (UTC)", kind="time"),
     Column(key="task", title="Task"),
@@ -35,13 +81,17 @@ _VERSIONS = (
     Column(key="answers", title="Answers in it", kind="number"),
     Column(key="added", title="New requests answered", kind="number"),
 )
+_METRIC = {task: f"{label} {metric.upper() if metric == 'auroc' else metric.capitalize()}"
+           for task, (metric, label) in HEADLINE.items()}  # fmt: skip
 _SHOWN = 50
 
 
 def labels_view(request: Request) -> View:
-    """Requests by reason, answers by reader, data versions newest first."""
+    """Requests by reason, answers by reader, their agreement, the learning curve, data versions newest first."""
     loop: Loop = request.app.state.loop
-    versions = list(reversed(loop.ledger.entries("label_set")))
+    versions, answered = list(reversed(loop.ledger.entries("label_set"))), loop.history.answered()
+    curves = {task: loop.learning_curve(task, more=MORE) for task in TASKS}
+    drawn = [task for task, curve in curves.items() if curve.measured]
     tables = (
         Table(
             key="asked", caption="What is asked, and why", columns=_ASKED, rows=_asked(loop),
@@ -49,11 +99,21 @@ def labels_view(request: Request) -> View:
         ),
         Table(
             key="readers", caption="Who answered", columns=_READERS,
-            rows=[
-                {**row, "per_answer": row["minutes"] / row["timed"] if row["timed"] else None}
-                for row in loop.history.answered()
-            ],
-            empty="No answer yet.",
+            rows=[{**row, "per_answer": _per_answer([row])} for row in answered], empty="No answer yet.",
+        ),
+        Table(
+            key="agreement", caption="How well readers agree", columns=_AGREEMENT,
+            rows=reader_agreement(loop.ledger.entries("reread")),
+            empty="None yet: no frame and no case was answered by two readers.",
+        ),
+        Table(
+            key="forecast", caption=f"What {MORE} more expert labels should give", columns=_FORECAST,
+            rows=[_forecast(task, curve, answered) for task, curve in curves.items()],
+        ),
+        Table(
+            key="curve", caption="Learning curve", columns=_CURVE,
+            rows=[row for task, curve in curves.items() for row in _curve(task, curve)],
+            empty="No version is registered yet.",
         ),
         Table(
             key="versions", caption="Data versions of the answers", columns=_VERSIONS,
@@ -67,12 +127,19 @@ def labels_view(request: Request) -> View:
             empty="No data version yet.",
         ),
     )  # fmt: skip
-    return View(
-        title="Labels", lead="What experts are asked, and what their answers took and became.", tables=tables
-    )
+    lead = "What experts are asked, what their answers took and became, and what more of them should give."
+    return View(title="Labels", lead=lead, tables=tables, extra={"drawn": drawn, "metric": _METRIC})
 
 
-LABELS = Page(path="/labels", view=labels_view, menu="Labels")
+LABELS = Page(path="/labels", view=labels_view, menu="Labels", template="labels.html")
+
+
+@router.get("/labels/{task}/learning-curve/{paper}.png", dependencies=needs("viewer"))
+def learning_picture(request: Request, task: Task, paper: Literal["light", "dark"]) -> Response:
+    loop: Loop = request.app.state.loop
+    if (drawn := loop.learning_picture(task, more=MORE)) is None:
+        raise HTTPException(404, "No version tells both its labels and its quality.")
+    return Response(drawn[0 if paper == "light" else 1], media_type="image/png")
 
 
 def _asked(loop: Loop) -> list[dict[str, Any]]:
@@ -89,4 +156,31 @@ def _asked(loop: Loop) -> list[dict[str, Any]]:
         row[found["status"]] = found["requests"]
         if found["status"] == "open":
             row["open_minutes"] = found["budget_minutes"]
+    for row in rows.values():
+        wanted = row["open"] + row["answered"]
+        row["progress"] = round(100 * row["answered"] / wanted) if wanted else None
     return list(rows.values())
+
+
+def _curve(task: Task, curve: LearningCurve) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": task, "version": version, "href": f"/models/{task}/{version}",
+            "metric": _METRIC[task], **(vars(record) if record else {}),
+        }
+        for version, record in reversed(curve.versions)
+    ]  # fmt: skip
+
+
+def _forecast(task: Task, curve: LearningCurve, answered: Sequence[Any]) -> dict[str, Any]:
+    row = {"task": task, "metric": _METRIC[task], "note": curve.why_not}
+    if curve.forecast is None:
+        return row
+    pace = _per_answer([one for one in answered if one["task"] == task])
+    return {**row, **vars(curve.forecast), "minutes": pace and pace * MORE}
+
+
+def _per_answer(rows: Sequence[Any]) -> float | None:
+    """Minutes, over the answers that state them."""
+    timed = sum(row["timed"] for row in rows)
+    return sum(row["minutes"] for row in rows) / timed if timed else None

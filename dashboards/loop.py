@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from components.cohort.task import Task
+from components.operations.learning_curve import LearningCurve
 from components.registry.ledger import Ledger
 from components.registry.registry import Registry
 
@@ -78,6 +79,14 @@ class Loop(Protocol):
 
     def timeline(self, task: Task) -> tuple[bytes, bytes] | None:
         """PNGs of the task's last windows for a light and a dark page; ``None`` before the first window."""
+        ...
+
+    def learning_curve(self, task: Task, *, more: int) -> LearningCurve:
+        """What the labels so far have brought, and what ``more`` would."""
+        ...
+
+    def learning_picture(self, task: Task, *, more: int) -> tuple[bytes, bytes] | None:
+        """The same as PNGs for a light and a dark page; ``None`` before the first version that can be drawn."""
         ...
 
     def novel(self, task: Task, batch: str, *, limit: int) -> Sequence[Mapping[str, Any]]:

@@ -9,7 +9,9 @@ from fastapi import HTTPException, Request
 
 from components.cohort.task import TASKS, Task
 from components.registry.ledger import LedgerEntry
+from components.registry.lineage_graph import LineageGraph, Node, lineage_graph
 from components.registry.registry import ModelVersion
+from dashboards.lineage_drawing import lineage_svg
 from dashboards.loop import Loop
 from dashboards.overview import last_gate
 from dashboards.table import Column, Table, View, query_of
@@ -25,6 +27,14 @@ _VERSIONS = (
     Column(key="gate", title="Gate", kind="state"),
     Column(key="package", title="Package", kind="code"),
 )
+_ARROWS = (
+    Column(key="task", title="Task"),
+    Column(key="from_kind", title="From"),
+    Column(key="from", title="Which", kind="code"),
+    Column(key="to_kind", title="To"),
+    Column(key="to", title="Which", kind="code"),
+)
+_DRAWN = 8
 _FACTS = (Column(key="fact", title="Fact"), Column(key="value", title="Value", kind="code"))
 _LINEAGE = (
     Column(key="step", title="Step"),
@@ -67,9 +77,11 @@ def models_view(request: Request) -> View:
         empty="No model is registered yet.",
     )  # fmt: skip
     aliases = {task: _aliases(loop, task) for task in TASKS}
+    graphs = {task: graph for task in TASKS if (graph := graph_of(loop, task, gates)).nodes}
     return View(
-        title="Models", lead="What was trained, what the gate said, and what is in use.", tables=(table,),
-        extra={"aliases": aliases},
+        title="Models", lead="What was trained, what the gate said, and what is in use.",
+        tables=(table, _graph_table(graphs)),
+        extra={"aliases": aliases, "drawings": {task: drawing(task, graph) for task, graph in graphs.items()}},
     )  # fmt: skip
 
 
@@ -107,6 +119,46 @@ def model_view(request: Request) -> View:
     return View(
         title=f"{task.capitalize()}, version {version.version}", lead=said, tables=tables, extra=extra
     )
+
+
+def graph_of(loop: Loop, task: Task, gates: Sequence[LedgerEntry]) -> LineageGraph:
+    """From labels to the champion, of the newest versions and whatever has an alias, newest first."""
+    versions = sorted(
+        loop.registry.versions(loop.model_name(task)), key=lambda one: one.version, reverse=True
+    )
+    shown = [one for place, one in enumerate(versions) if place < _DRAWN or one.aliases]
+    return lineage_graph(task, shown, gates)
+
+
+def drawing(task: Task, graph: LineageGraph, *, alone: bool = False) -> str:
+    """The graph as SVG; in the page its versions are links."""
+
+    def href(node: Node) -> str | None:
+        return f"/models/{task}/{node.version}" if node.version is not None else None
+
+    return lineage_svg(graph, title=f"Lineage of {task}, from labels to the champion", href=href, alone=alone)
+
+
+def _graph_table(graphs: Mapping[Task, LineageGraph]) -> Table:
+    """What the drawings show, an arrow a row."""
+    rows = []
+    for task, graph in graphs.items():
+        known = {node.key: node for node in graph.nodes}
+        rows += [
+            {
+                "task": task, "from_kind": known[one].kind, "from": _said(known[one]),
+                "to_kind": known[two].kind, "to": _said(known[two]),
+            }
+            for one, two in graph.edges
+        ]  # fmt: skip
+    return Table(
+        key="lineage", caption="Lineage, from labels to the champion", columns=_ARROWS, rows=rows,
+        empty="No version says what it was made of.",
+    )  # fmt: skip
+
+
+def _said(node: Node) -> str:
+    return f"{node.name} {node.state}".strip()
 
 
 MODELS = Page(path="/models", view=models_view, menu="Models", template="models.html")

@@ -10,7 +10,7 @@ from dashboards.loop import Loop, ReportKind
 from dashboards.visitor import needs
 
 router = APIRouter(include_in_schema=False)
-_SEALED = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+SEALED = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 
 
 @router.get("/reports/{kind}/{task}/{name}", dependencies=needs("viewer"))
@@ -18,4 +18,4 @@ def report(request: Request, kind: ReportKind, task: Task, name: str) -> FileRes
     loop: Loop = request.app.state.loop
     if (path := loop.report(kind, task, name)) is None:
         raise HTTPException(404, f"There is no {kind} report of {task} {name[:80]}.")
-    return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _SEALED})
+    return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": SEALED})

@@ -22,12 +22,15 @@ from components.adapters.cron import Cron
 from components.adapters.sql_pages import SqlPages
 from components.cohort.task import TASKS, Task
 from components.errors import InputError, StateError
+from components.operations.learning_curve import LearningCurve, Told, learning_curve, record_from
+from components.registry.learning_record import LearningRecord
 from components.registry.ledger import Ledger
-from components.registry.registry import Registry
+from components.registry.registry import ModelVersion, Registry
 from dashboards.loop import ReportKind
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.figures.canvas import on_both_papers
 from pipelines.figures.drift_timeline import Window, drift_timeline
+from pipelines.figures.learning_curve import draw_learning_curve
 from pipelines.gate import gate_folder
 from pipelines.lease import outside_any_job
 from pipelines.monitor import report_folder
@@ -39,6 +42,7 @@ from pipelines.scheduler import scheduler_params
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,119}")
 _LOG_BYTES = 200_000
 _WINDOWS_DRAWN = 60
+_FORECAST_SEED = 0
 _VERB_SECONDS = 300.0
 
 
@@ -131,6 +135,26 @@ class WorkspaceLoop:
         )
         return _drawn(windows) if windows else None
 
+    # --- labels
+    @cached_property
+    def _records(self) -> dict[str, LearningRecord | None]:
+        return {}
+
+    def learning_curve(self, task: Task, *, more: int) -> LearningCurve:
+        name = self.model_name(task)
+        registered = any(e.subject.rpartition("/")[0] == name for e in self.ledger.entries("register"))
+        versions = self.registry.versions(name) if registered else ()
+        return _learned(tuple((one.version, self._record(task, one)) for one in versions), more)
+
+    def _record(self, task: Task, version: ModelVersion) -> LearningRecord | None:
+        """Packages never change, and fetching one verifies every byte of it."""
+        if version.package_hash not in self._records:
+            self._records[version.package_hash] = record_from(self.registry, task, version)
+        return self._records[version.package_hash]
+
+    def learning_picture(self, task: Task, *, more: int) -> tuple[bytes, bytes] | None:
+        return _learning_picture(self.learning_curve(task, more=more), task)
+
     def novel(self, task: Task, batch: str, *, limit: int) -> list[dict[str, Any]]:
         ranked = self._scorecards(task, batch).sort_by([("novelty", "descending")])
         return _plain(ranked.slice(0, limit))
@@ -196,6 +220,17 @@ def _drawn(windows: tuple[Window, ...]) -> tuple[bytes, bytes]:
 def _plain(table: pa.Table) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
+
+
+@lru_cache(maxsize=4)
+def _learned(told: tuple[Told, ...], more: int) -> LearningCurve:
+    return learning_curve(told, more=more, seed=_FORECAST_SEED)
+
+
+@lru_cache(maxsize=4)  # a curve is its own key: the same versions give the same one
+def _learning_picture(curve: LearningCurve, task: Task) -> tuple[bytes, bytes] | None:
+    drawn = draw_learning_curve(curve, task)
+    return on_both_papers(drawn) if drawn else None
 
 
 def _next(job: JobParams, time_zone: str, now: datetime) -> str | None:

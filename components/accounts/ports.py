@@ -51,6 +51,10 @@ class AccountStore(Protocol):
         """Replace ``user`` and drop all its credentials, if the invitation with this hash still stood; once."""
         ...
 
+    def set_password(self, name: str, password_hash: str, *, by: str) -> None:
+        """Of a user, and end all sessions and invitations of that name, both or neither."""
+        ...
+
     def take_attempt(
         self, *, user: str, address: str, since: str, most_of_user: int, most_of_address: int
     ) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.adapters.blosc_store import save_label_map
+from components.adapters.blosc_store import load_label_map, save_label_map
 from components.adapters.whole_file import write_whole
 from components.cohort.labels import LabelSidecar
 from components.errors import InputError
@@ -26,6 +27,19 @@ class AnswerFolder:
 
     folder: Path
 
+    def label_map(self, frame_id: str) -> tuple[LabelMap, LabelSidecar] | None:
+        """``None`` also for one that is damaged: the next answer must be able to take its place."""
+        with suppress(InputError, OSError):
+            if (sidecar := self._sidecar(frame_id)) is not None:
+                return load_label_map(self.folder / f"{frame_id}.b2nd"), sidecar
+        return None
+
+    def findings(self, case_id: str) -> tuple[Mapping[str, int | None], LabelSidecar] | None:
+        with suppress(InputError, OSError, json.JSONDecodeError):
+            if (sidecar := self._sidecar(case_id)) is not None:
+                return json.loads((self.folder / f"{case_id}.json").read_text()), sidecar
+        return None
+
     def put_label_map(self, frame_id: str, label_map: LabelMap, sidecar: LabelSidecar) -> None:
         save_label_map(self.folder / f"{_safe(frame_id)}.b2nd", label_map)
         write_whole(self.folder / f"{frame_id}.sidecar.json", sidecar.to_json())
@@ -34,6 +48,10 @@ class AnswerFolder:
         text = json.dumps(dict(findings), indent=1, sort_keys=True) + "\n"
         write_whole(self.folder / f"{_safe(case_id)}.json", text)
         write_whole(self.folder / f"{case_id}.sidecar.json", sidecar.to_json())
+
+    def _sidecar(self, name: str) -> LabelSidecar | None:
+        path = self.folder / f"{_safe(name)}.sidecar.json"
+        return LabelSidecar.from_json(path.read_text()) if path.is_file() else None
 
 
 def _safe(name: str) -> str:

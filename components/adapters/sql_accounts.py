@@ -102,6 +102,15 @@ class SqlAccounts:
         return True
 
     # --- attempts to log in
+    def set_password(self, name: str, password_hash: str, *, by: str) -> None:
+        column = _CREDENTIALS.c
+        with writing(self._engine) as connection:
+            change = update(_USERS).where(_USERS.c.name == name)
+            connection.execute(change.values(password_hash=password_hash))
+            theirs = delete(_CREDENTIALS).where(column.user == name, column.kind != "token")
+            ended = connection.execute(theirs).rowcount
+            self._audit(connection, by, "password_changed", name, {"ended": ended})
+
     def take_attempt(
         self, *, user: str, address: str, since: str, most_of_user: int, most_of_address: int
     ) -> bool:

@@ -51,8 +51,8 @@ class SqlPages:
         return self._page(_AUDIT, limit, offset, None)
 
     def decisions(self, *, limit: int, offset: int = 0) -> Rows:
-        """Entries of the ledger but answers, which are many."""
-        return self._page(_LEDGER, limit, offset, _LEDGER.c.kind != "answer")
+        """Entries of the ledger but answers and second readings, which are many."""
+        return self._page(_LEDGER, limit, offset, _LEDGER.c.kind.not_in(("answer", "reread")))
 
     def asked(self) -> list[Row]:
         """Per task and reason: requests by status, and the minutes that open ones should take."""

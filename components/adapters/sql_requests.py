@@ -15,6 +15,7 @@ from components.adapters.sql_tables import AuditRow, LedgerRow, RequestRow
 from components.cohort.task import Task
 from components.errors import StateError
 from components.labeling.request import LabelingRequest, Status
+from components.labeling.second_reading import SecondReading
 
 _REQUESTS = cast(Table, RequestRow.__table__)
 _COLUMNS = tuple(field.name for field in fields(LabelingRequest))
@@ -117,6 +118,15 @@ class SqlRequests(SqlLedger):
             self._audit(connection, annotator, "answer_unasked", name, detail)
             facts = {"task": task, "name": name, "annotator": annotator, "model": None, **detail}
             entry = append_entry(connection, self._now, "answer", name, facts)
+        self._keep_head(entry)
+
+    def record_second_reading(self, name: str, reading: SecondReading) -> None:
+        facts = reading.as_json()
+        with writing(self._engine) as connection:
+            known = select(LedgerRow.payload).where(LedgerRow.kind == "reread", LedgerRow.subject == name)
+            if facts in connection.execute(known).scalars().all():
+                return
+            entry = append_entry(connection, self._now, "reread", name, facts)
         self._keep_head(entry)
 
     def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from components.cohort.task import Task
 from components.labeling.request import LabelingRequest, Status
+from components.labeling.second_reading import SecondReading
 
 
 class RequestStore(Protocol):
@@ -38,6 +39,10 @@ class RequestStore(Protocol):
         self, task: Task, name: str, *, label_sha256: str, annotator: str, minutes: float | None
     ) -> None:
         """An accepted answer about the frame or case ``name`` that no request asked for; idempotent too."""
+        ...
+
+    def record_second_reading(self, name: str, reading: SecondReading) -> None:
+        """Two readers' answers about the frame or case ``name``; the same two once."""
         ...
 
     def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from components.cohort.labels import LabelSidecar, findings_sha256, label_map_sha256
 from components.cohort.task import Task
@@ -13,6 +14,8 @@ from components.labeling.answer_shelf import AnswerShelf
 from components.labeling.drawn_label_map import DrawnLabelMap
 from components.labeling.request import LabelingRequest
 from components.labeling.request_store import RequestStore
+from components.labeling.second_reading import SecondReading, paired_findings
+from components.metrics.overlap import dice_per_structure
 from components.volume.geometry import Geometry
 
 
@@ -38,15 +41,20 @@ def accept_label_map(
 ) -> LabelSidecar:
     """Validate a drawn label map of ``frame_id``, shelve it, then mark its request answered.
 
-    Safe to repeat after a kill: the file comes first, and the same answer again changes nothing.
+    Safe to repeat after a kill: the file comes first, and the same answer again changes nothing. How far it agrees with
+    another reader's earlier answer is kept before that one gives way.
     Raises ``InputError`` with the reason of the refusal.
     """
     label_map = check.label_map(drawn, native)
     sidecar = _sidecar(label_map_sha256(label_map), request, by)
-    return _accept(
-        "segmentation", frame_id, request, sidecar, by, store,
-        lambda: shelf.put_label_map(frame_id, label_map, sidecar),
-    )  # fmt: skip
+
+    def put() -> None:
+        if (earlier := shelf.label_map(frame_id)) is not None and _is_other_reader(earlier[1], by):
+            dice = dice_per_structure(earlier[0], label_map)
+            store.record_second_reading(frame_id, _reading("segmentation", earlier[1], sidecar, dice=dice))
+        shelf.put_label_map(frame_id, label_map, sidecar)
+
+    return _accept("segmentation", frame_id, request, sidecar, by, store, put)
 
 
 def accept_findings(
@@ -60,10 +68,30 @@ def accept_findings(
 ) -> LabelSidecar:
     """The same for the findings of a case, already checked by ``check_findings``."""
     sidecar = _sidecar(findings_sha256(findings), request, by)
-    return _accept(
-        "classification", case_id, request, sidecar, by, store,
-        lambda: shelf.put_findings(case_id, findings, sidecar),
-    )  # fmt: skip
+
+    def put() -> None:
+        if (earlier := shelf.findings(case_id)) is not None and _is_other_reader(earlier[1], by):
+            pairs = paired_findings(earlier[0], findings)
+            store.record_second_reading(
+                case_id, _reading("classification", earlier[1], sidecar, findings=pairs)
+            )
+        shelf.put_findings(case_id, findings, sidecar)
+
+    return _accept("classification", case_id, request, sidecar, by, store, put)
+
+
+def _is_other_reader(earlier: LabelSidecar, by: Answerer) -> bool:
+    """Who answers again corrects; only another reader tells how well readers agree."""
+    return earlier.annotator is not None and earlier.annotator != by.annotator
+
+
+def _reading(task: Task, earlier: LabelSidecar, later: LabelSidecar, **said: Any) -> SecondReading:
+    return SecondReading(
+        task=task,
+        readers=(str(earlier.annotator), str(later.annotator)),
+        labels=(earlier.label_sha256, later.label_sha256),
+        **said,
+    )
 
 
 def _sidecar(sha256: str, request: LabelingRequest | None, by: Answerer) -> LabelSidecar:

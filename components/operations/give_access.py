@@ -97,6 +97,25 @@ class Access:
         """Takes effect with the user's next request."""
         self.store.put_user(replace(self._known(name), role=role), by=by, action="role_changed")
 
+    def change_password(self, name: str, old: str, new: str, *, address: str) -> str:
+        """The secret of a new session; all earlier ones end. Tokens stay: programs do not know the password.
+
+        Raises ``InputError`` for a wrong ``old`` or a ``new`` that is none, ``BusyError`` after too many attempts.
+        """
+        user = self._known(name)
+        self._take_attempt(user.name, address, self.now())
+        if not self.passwords.matches(user.password_hash, old[:1024]):
+            detail: dict[str, object] = {"address": address}
+            self.store.audit(actor=name, action="password_change_refused", subject=name, detail=detail)
+            raise InputError(
+                expected="your password as it is now", got="another one", hint="again, or ask an admin"
+            )
+        self.store.forgive(user=user.name, address=address)
+        if old == new:
+            raise ParameterError(expected="a new password", got="the one that you have", hint="another one")
+        self.store.set_password(name, self.passwords.hash(self.rules.check_password(new)), by=name)
+        return self._begin(user, kind="session", role=user.role)
+
     def disable(self, name: str, *, by: str) -> None:
         """Takes effect at once: sessions and tokens end."""
         self.store.put_user(replace(self._known(name), disabled=True), by=by, action="user_disabled")

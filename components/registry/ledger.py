@@ -14,6 +14,7 @@ EntryKind = Literal[
     "shadow",
     "settled",
     "answer",
+    "reread",
     "label_set",
     "drift",
     "coverage",
@@ -28,7 +29,7 @@ class LedgerEntry:
     Args:
         number: its place, 1, 2, … without gaps.
         kind: what was decided. ``promote``, ``rollback`` and ``shadow`` say what is meant to happen in the
-            registry, ``settled`` that it has.
+            registry, ``settled`` that it has. ``reread`` holds two readers' answers against each other.
         subject: what it is about (``ctloop-segmentation/3``, a request's id, a task).
         payload: JSON-able.
         at: ISO 8601 in UTC.

@@ -16,6 +16,7 @@ from components.adapters.blosc_store import save_volume
 from components.adapters.sql_store import SqlStore
 from components.drift.strata import Stratum
 from components.drift.verdict import ChannelVerdict, DriftVerdict
+from components.labeling.second_reading import SecondReading
 from components.registry.verdict import Check, PatientScore, Verdict
 from pipelines.gate import gate_folder
 from pipelines.gate_page import write_gate_page
@@ -40,7 +41,7 @@ def lived_app(folder: Path, *, cases: int = 60, run: Any = None) -> tuple[FastAP
     registry = OfOneModel()
     app, workspace, store = made_app(folder, registry=registry, run=run)
     _scans(workspace, cases)
-    _versions(registry, store)
+    _versions(registry, store, folder / "packages")
     _gate(workspace, store)
     _drift(workspace, store)
     _runs(workspace, store)
@@ -81,16 +82,33 @@ def _scans(workspace: Workspace, cases: int) -> None:
     frames.to_parquet(workspace.ingested("segmentation") / "frames.parquet", index=False)
 
 
-def _versions(registry: RegistryInMemory, store: SqlStore) -> None:
-    for number in (1, 2, 3):
+def _versions(registry: RegistryInMemory, store: SqlStore, packages: Path) -> None:
+    for number, (labels, dice) in enumerate(((12, 0.71), (33, 0.79), (61, 0.83)), 1):
         tags = {"label_set": f"labels-{number}" * 3, "git_commit": "c0ffee" * 6, "seed": "7"}
+        tags |= {
+            "hash.data/segmentation/prepared": "5ca1e" * 6 if number < 3 else "5ca2e" * 6,
+            "hash.data/segmentation/pseudo": "90add" * 6, "teacher_fingerprint": "7eac4" * 6,
+        }  # fmt: skip
         tags |= {"parent": f"{NAME}/{number - 1}"} if number > 1 else {}
-        registry.register(NAME, Path("unused"), package_hash=f"package-{number}" * 4, tags=tags)
+        package = _package(packages / str(number), labels, dice)
+        registry.register(NAME, package, package_hash=f"package-{number}" * 4, tags=tags)
         store.append("register", f"{NAME}/{number}", {"package_hash": f"package-{number}" * 4})
     for number in (1, 2):
         _promote(store, number, number - 1 or None)
     for alias, number in (("champion", 2), ("previous", 1), ("challenger", 3)):
         registry.set_alias(alias=alias, name=NAME, version=number)  # type: ignore[arg-type]
+
+
+def _package(folder: Path, labels: int, dice: float) -> Path:
+    """As much of a package as the learning curve reads."""
+    (folder / "lineage").mkdir(parents=True)
+    interval = {"value": dice, "low": dice - 0.03, "high": dice + 0.025, "patients": 24}
+    (folder / "metrics.json").write_text(json.dumps({"dice": {"mean": interval}}))
+    (folder / "model.json").write_text(json.dumps({"training": {"labels": {"expert": labels, "pseudo": 80}}}))
+    (folder / "lineage" / "params.yaml").write_text(
+        "evaluate: {segmentation: {level: 0.95}, classification: {}}\n"
+    )
+    return folder
 
 
 def _promote(store: SqlStore, number: int, before: int | None) -> None:
@@ -192,6 +210,17 @@ def _runs(workspace: Workspace, store: SqlStore) -> None:
     store.finish_job(store.start_job("monitor"), "failed", {"error": "StateError"})
     store.finish_job(store.start_job("gate"), "done")
     store.mark_answered(HEART_REQUEST.id, label_sha256="a" * 64, annotator="reader-1", minutes=22.5)
+    for case, pairs in (
+        ("chest-12", (1, 1)),
+        ("chest-13", (0, 1)),
+        ("chest-14", (0, 0)),
+        ("chest-15", (1, 1)),
+    ):
+        reread = SecondReading(
+            task="classification", readers=("reader-1", "reader-2"), labels=("a" * 64, "b" * 64),
+            findings={"emphysema": pairs},
+        )  # fmt: skip
+        store.record_second_reading(case, reread)
     store.append(
         "label_set", "segmentation", {"version": "d" * 32, "answers": 1, "requests": [HEART_REQUEST.id]}
     )

@@ -137,3 +137,49 @@ def test_people_as_csv(house: House) -> None:
 def test_the_workspace_token_has_no_tokens(house: House) -> None:
     reply = a_client(house.app).get("/api/pages/account", headers={"Authorization": f"Bearer {TOKEN}"})
     assert reply.json()["tables"]["tokens"]["rows"] == []
+
+
+NEW = "four other words instead"
+
+
+def test_whoever_changes_the_password_stays_and_every_other_session_ends(house: House) -> None:
+    here, elsewhere, other = (a_client(house.app, role) for role in ("annotator", "annotator", "viewer"))
+    before = here.cookies[COOKIE]
+    reply = house.send(here, "/account/password", old=PASSWORD, new=NEW)
+    assert (reply.status_code, reply.headers["location"]) == (303, "/account?changed=1")  # type: ignore[attr-defined]
+    assert "Your password is changed" in here.get("/account?changed=1").text
+    assert here.cookies[COOKIE] != before
+    assert elsewhere.get("/account").headers["location"] == "/login"
+    assert other.get("/account").status_code == 200
+    guest = a_client(house.app)
+    assert guest.post("/login", data={"name": "reader-1", "password": PASSWORD}).status_code == 403
+    assert guest.post("/login", data={"name": "reader-1", "password": NEW}).status_code == 303
+    assert ("reader-1", "password_changed") in actions(house, "reader-1")
+    assert NEW not in str(house.store.audit_log("reader-1"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [("wrong", NEW, "your password as it is now"), (PASSWORD, "short", "12 to 1024"),
+     (PASSWORD, PASSWORD, "a new password"), (PASSWORD, "x" * 2000, "12 to 1024"), ("", "", "your password")],
+)  # fmt: skip
+def test_a_password_that_is_not_changed(house: House, old: str, new: str, said: str) -> None:
+    reader = a_client(house.app, "annotator")
+    reply = house.send(reader, "/account/password", old=old, new=new)
+    assert (reply.status_code, said in reply.text) == (422, True)  # type: ignore[attr-defined]
+    assert reader.get("/account").status_code == 200
+    assert a_client(house.app, "annotator").get("/account").status_code == 200
+
+
+def test_nobody_guesses_the_password_at_a_desk_that_was_left_open(house: House) -> None:
+    reader = a_client(house.app, "annotator")
+    replies = [house.send(reader, "/account/password", old="wrong", new=NEW) for _ in range(11)]
+    assert [reply.status_code for reply in replies] == [422] * 10 + [429]  # type: ignore[attr-defined]
+    assert house.send(reader, "/account/password", old=PASSWORD, new=NEW).status_code == 429  # type: ignore[attr-defined]
+    assert actions(house, "reader-1").count(("reader-1", "password_change_refused")) == 10
+
+
+def test_a_program_changes_no_password(house: House) -> None:
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    reply = a_client(house.app).post("/account/password", headers=bearer, data={"old": PASSWORD, "new": NEW})
+    assert reply.status_code == 403

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from fastapi import FastAPI
@@ -187,7 +188,7 @@ def test_a_version_tells_where_it_comes_from_and_what_the_gate_said(lived: Lived
     ]  # fmt: skip
     page = "/models/segmentation/3"
     assert [(row["step"], row["what"]) for row in lived.rows(page, "lineage")] == [
-        ("labels", "label set"), ("code", "git commit"), ("this version", "version 3"),
+        ("labels", "label set"), ("code", "git commit"), ("teacher", "pseudo-labels"), ("this version", "version 3"),
         ("champion of its time", "version 2"), ("champion of its time", "version 1"),
     ]  # fmt: skip
     assert [row["holds"] for row in lived.rows(page, "gate")] == [True, True, False]
@@ -195,6 +196,32 @@ def test_a_version_tells_where_it_comes_from_and_what_the_gate_said(lived: Lived
     assert [row["kind"] for row in lived.rows("/models/segmentation/2", "history")] == [
         "drift: drift", "promote", "register",
     ]  # fmt: skip
+
+
+def test_the_lineage_is_drawn_with_a_table_of_the_same_and_can_be_saved(lived: Lived) -> None:
+    rows = lived.rows("/models", "lineage")
+    arrows = {(row["from"], row["to"]) for row in rows}
+    assert {
+        ("version 3", "gate refused"),
+        ("gate refused", "is challenger"),
+        ("version 2", "is champion"),
+    } <= arrows
+    assert {
+        ("teacher 7eac47ea", "labels 90add90a"),
+        ("label set labels-3", "scans 5ca2e5ca"),
+    } <= arrows
+    page = lived.chief.get("/models").text
+    inline = ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
+    saved = lived.chief.get("/models/segmentation/lineage/drawing.svg")
+    assert saved.headers["content-type"] == "image/svg+xml"
+    alone = ElementTree.fromstring(saved.text)
+    for drawing in (inline, alone):
+        paths = [one for one in drawing.iter() if one.tag.endswith("path")]
+        assert len(paths) == len(rows)
+        assert next(one.tag.rpartition("}")[2] for one in drawing) == "title"
+    assert {one.get("href") for one in inline.iter() if one.tag == "a"} == {
+        f"/models/segmentation/{number}" for number in (1, 2, 3)
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -280,6 +307,38 @@ def test_labels_count_what_was_asked_and_what_it_took(lived: Lived) -> None:
         ("reader-1", 1, 22.5)
     ]
     assert lived.rows("/labels", "versions")[0]["added"] == 1
+    assert [row["progress"] for row in lived.rows("/labels", "asked")] == [0, 100]
+
+
+def test_labels_show_what_they_brought_and_what_fifty_more_should(lived: Lived) -> None:
+    curve = lived.rows("/labels", "curve")
+    assert [(row["version"], row["expert_labels"], row["value"]) for row in curve] == [
+        (3, 61, 0.83), (2, 33, 0.79), (1, 12, 0.71),
+    ]  # fmt: skip
+    heart, chest = lived.rows("/labels", "forecast")
+    assert heart["labels"] == 61 + 50
+    assert heart["low"] < 0.83 < heart["quality"] < heart["high"]
+    assert heart["minutes"] == 22.5 * 50
+    assert chest["quality"] is None
+    assert chest["note"].endswith("there are 0.")
+    pictures = [
+        lived.chief.get(f"/labels/segmentation/learning-curve/{paper}.png") for paper in ("light", "dark")
+    ]
+    assert all(picture.content.startswith(b"\x89PNG") for picture in pictures)
+    assert pictures[0].content != pictures[1].content
+    assert lived.chief.get("/labels/classification/learning-curve/light.png").status_code == 404
+
+
+def test_labels_show_how_well_readers_agree_or_that_nobody_read_twice(lived: Lived, tmp_path: Path) -> None:
+    (row,) = lived.rows("/labels", "agreement")
+    assert (row["name"], row["measure"], row["cases"], row["readers"]) == ("emphysema", "Cohen's kappa", 4, 2)
+    assert row["value"] == 0.5
+    app, _, store = made_app(tmp_path)
+    assert (
+        "None yet: no frame and no case was answered by two readers."
+        in a_client(app, "viewer").get("/labels").text
+    )
+    store.close()
 
 
 def test_cases_are_searched_filtered_and_paged(lived: Lived) -> None:

@@ -36,6 +36,20 @@ def test_answers_lie_as_the_workspace_says(tmp_path: Path) -> None:
         assert LabelSidecar.from_json((folder / f"{name}.sidecar.json").read_text()) == SIDECAR
 
 
+def test_an_answer_is_read_back_and_a_damaged_one_is_none(tmp_path: Path) -> None:
+    shelf = AnswerFolder(tmp_path)
+    assert (shelf.label_map("heart-1"), shelf.findings("chest-1")) == (None, None)
+    shelf.put_label_map("heart-1", HEART, SIDECAR)
+    shelf.put_findings("chest-1", {"emphysema": 1, "atelectasis": None}, SIDECAR)
+    found = shelf.label_map("heart-1")
+    assert found is not None
+    assert (found[0].names, found[1]) == (HEART.names, SIDECAR)
+    assert shelf.findings("chest-1") == ({"emphysema": 1, "atelectasis": None}, SIDECAR)
+    (tmp_path / "heart-1.b2nd").write_bytes(b"damaged")
+    (tmp_path / "chest-1.json").write_text("{")
+    assert (shelf.label_map("heart-1"), shelf.findings("chest-1")) == (None, None)
+
+
 def test_the_same_answers_are_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         AnswerFolder(tmp_path / name).put_label_map("h", HEART, SIDECAR)

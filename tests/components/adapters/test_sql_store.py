@@ -16,6 +16,7 @@ from components.adapters.sql_store import SqlStore, open_store, utc_now
 from components.adapters.sql_tables import SCHEMA_VERSION, VERSION_TABLE, Base
 from components.errors import StateError
 from components.labeling.request import LabelingRequest
+from components.labeling.second_reading import SecondReading
 from tests.components.adapters.databases import BOTH, empty_database
 
 
@@ -133,6 +134,21 @@ def test_accepted_answers_are_in_the_ledger(store: SqlStore) -> None:
     assert told == [(mine, "a", "-"), (mine, "b", "a"), ("heart-9", "c", "-"), ("heart-9", "d", "c")]
     assert entries[0].payload["model"] == "ctloop-segmentation/1"
     assert store.verify().fault is None
+
+
+def test_a_second_reading_is_kept_once(store: SqlStore) -> None:
+    reading = SecondReading(
+        task="segmentation",
+        readers=("r1", "r2"),
+        labels=("a", "b"),
+        dice={"aorta": 0.9, "lung": float("nan")},
+    )
+    for _ in range(2):
+        store.record_second_reading("heart-9", reading)
+    store.record_second_reading("heart-9", replace(reading, readers=("r2", "r3")))
+    entries = store.entries("reread")
+    assert [entry.payload["readers"] for entry in entries] == [["r1", "r2"], ["r2", "r3"]]
+    assert entries[0].payload["dice"] == {"aorta": 0.9}
 
 
 def test_the_data_version_of_an_answer(store: SqlStore) -> None:

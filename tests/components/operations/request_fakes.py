@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from components.cohort.labels import LabelSidecar
 from components.cohort.task import Task
 from components.labeling.request import LabelingRequest, Status
+from components.labeling.second_reading import SecondReading
 from components.volume.volume import LabelMap
 
 
@@ -15,6 +16,7 @@ from components.volume.volume import LabelMap
 class RequestsInMemory:
     book: dict[str, LabelingRequest] = field(default_factory=dict)
     unasked: dict[str, str] = field(default_factory=dict)
+    rereads: list[tuple[str, SecondReading]] = field(default_factory=list)
 
     def open_request(self, request: LabelingRequest) -> LabelingRequest | None:
         for standing in self.book.values():
@@ -53,6 +55,9 @@ class RequestsInMemory:
     ) -> None:
         self.unasked[name] = label_sha256
 
+    def record_second_reading(self, name: str, reading: SecondReading) -> None:
+        self.rereads.append((name, reading))
+
     def cancel_request(self, request_id: str, *, because: str) -> LabelingRequest:
         self.book[request_id] = replace(self.book[request_id], status="cancelled")
         return self.book[request_id]
@@ -65,10 +70,16 @@ class RequestsInMemory:
 @dataclass
 class ShelfInMemory:
     label_maps: dict[str, tuple[LabelMap, LabelSidecar]] = field(default_factory=dict)
-    findings: dict[str, tuple[Mapping[str, int | None], LabelSidecar]] = field(default_factory=dict)
+    rows: dict[str, tuple[Mapping[str, int | None], LabelSidecar]] = field(default_factory=dict)
+
+    def label_map(self, frame_id: str) -> tuple[LabelMap, LabelSidecar] | None:
+        return self.label_maps.get(frame_id)
+
+    def findings(self, case_id: str) -> tuple[Mapping[str, int | None], LabelSidecar] | None:
+        return self.rows.get(case_id)
 
     def put_label_map(self, frame_id: str, label_map: LabelMap, sidecar: LabelSidecar) -> None:
         self.label_maps[frame_id] = (label_map, sidecar)
 
     def put_findings(self, case_id: str, findings: Mapping[str, int | None], sidecar: LabelSidecar) -> None:
-        self.findings[case_id] = (findings, sidecar)
+        self.rows[case_id] = (findings, sidecar)

@@ -104,5 +104,30 @@ def test_findings_go_the_same_way() -> None:
     store.open_request(request)
     findings = {"emphysema": 1, "atelectasis": None}
     sidecar = accept_findings("chest-1", findings, request=request, by=READER, shelf=shelf, store=store)
-    assert shelf.findings["chest-1"] == (findings, sidecar)
+    assert shelf.findings("chest-1") == (findings, sidecar)
     assert store.book[request.id].status == "answered"
+
+
+def test_a_second_reader_is_held_against_the_first_and_whoever_corrects_is_not(desk: Desk) -> None:
+    first = desk.answer()
+    desk.answer(value=2, by=replace(READER, unasked=True))
+    assert desk.store.rereads == []
+    second = desk.answer(value=2, by=Answerer(annotator="reader-2", unasked=True))
+    ((name, reading),) = desk.store.rereads
+    assert (name, reading.readers) == ("heart-1", ("reader-1", "reader-2"))
+    assert reading.labels[1] == second.label_sha256 != first.label_sha256
+    assert reading.as_json()["dice"] == {HEART_LABELS[2]: 1.0}  # the structures that neither drew say nothing
+
+
+def test_two_readers_of_the_same_findings() -> None:
+    store, shelf = RequestsInMemory(), ShelfInMemory()
+    said = (
+        {"emphysema": 1, "atelectasis": None, "nodule": 0},
+        {"emphysema": 0, "atelectasis": 1, "nodule": 0},
+    )
+    for reader, findings in zip(("reader-1", "reader-2"), said, strict=True):
+        by = Answerer(annotator=reader, unasked=True)
+        accept_findings("chest-1", findings, request=None, by=by, shelf=shelf, store=store)
+    ((_, reading),) = store.rereads
+    assert reading.as_json()["findings"] == {"emphysema": [1, 0], "nodule": [0, 0]}
+    assert shelf.findings("chest-1")[0] == said[1]  # type: ignore[index]
