@@ -193,4 +193,4 @@ def _sentence(models: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(said).capitalize() + "."
 
 
-OVERVIEW = Page(path="/", view=overview_view, menu="Overview")
+OVERVIEW = Page(path="/", view=overview_view, menu="Overview", template="overview.html")

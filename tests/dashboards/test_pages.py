@@ -344,6 +344,16 @@ def test_cases_are_searched_filtered_and_paged(lived: Lived) -> None:
     assert [row["id"] for row in lived.rows("/cases/segmentation/heart-07", "requests")] == [HEART_REQUEST.id]
 
 
+def test_pages_that_keep_themselves_fresh_name_every_table(lived: Lived) -> None:
+    for path in ("/", "/jobs"):
+        text = lived.chief.get(path).text
+        listed = re.search(r'hx-select-oob="([^"]+)"', text)
+        assert listed is not None
+        assert set(listed[1].split(",")) == {f"#{found}" for found in re.findall(r'id="(table-[^"]+)"', text)}
+    stranger = a_client(lived.app).get("/", headers={"HX-Request": "true"})
+    assert (stranger.headers["hx-redirect"], stranger.text) == ("/login", "")
+
+
 def test_jobs_show_runs_with_logs(lived: Lived) -> None:
     runs = lived.rows("/jobs", "runs")
     assert [(run["job"], run["status"], run["exit_code"]) for run in runs] == [
