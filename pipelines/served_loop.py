@@ -19,8 +19,9 @@ from components.adapters.case_index import CaseIndex
 from components.adapters.cron import Cron
 from components.adapters.sql_pages import SqlPages
 from components.cohort.task import TASKS, Task
-from components.errors import InputError, StateError
+from components.errors import CtloopError, InputError, StateError
 from components.operations.learning_curve import LearningCurve, Told, learning_curve, record_from
+from components.operations.monitor_window import MonitorParams
 from components.registry.learning_record import LearningRecord
 from components.registry.ledger import Ledger
 from components.registry.registry import ModelVersion, Registry
@@ -32,6 +33,7 @@ from pipelines.figures.learning_curve import draw_learning_curve
 from pipelines.gate import gate_folder
 from pipelines.lease import outside_any_job
 from pipelines.monitor import report_folder
+from pipelines.params import load_section
 from pipelines.schedule.jobs import jobs_of
 from pipelines.schedule.params import JobParams
 from pipelines.schedule.planner import supervisor_process
@@ -111,6 +113,13 @@ class WorkspaceLoop:
         queued = self.services.store.runs.queue(chosen.name, "by hand")
         supervisor_process(self.services.workspace)(chosen)
         return queued
+
+    def budget_minutes(self, task: Task) -> float | None:
+        try:
+            params = load_section(MonitorParams, self.services.workspace.params, "monitor")
+        except CtloopError:  # the page of jobs says what is wrong with them
+            return None
+        return params.budget_minutes[task]
 
     def log(self, run: int) -> str | None:
         path = self.services.workspace.scheduler_logs / f"{run}.log"
