@@ -85,12 +85,14 @@ class WorkspaceLoop:
         return self._indices[task]
 
     def warm(self) -> None:
-        """MLflow takes seconds to import, and a hundred thousand cases half a second to index."""
+        """MLflow takes seconds to import, a package some to verify, many cases half a second to index."""
         for task in TASKS:
             self.cases(task).page(limit=1)
         self.history.answered()
         if self.ledger.entries("register"):
             self.registry.by_alias(self.model_name(TASKS[0]), "challenger")
+            for task in TASKS:
+                self.learning_curve(task, more=0)
 
     # --- schedule
     def schedule(self) -> list[dict[str, Any]]:
