@@ -115,6 +115,8 @@ class Guard:
             return JSONResponse(
                 {"error": "expected the token as `Authorization: Bearer TOKEN`"}, 401, unknown
             )
+        if "hx-request" in headers:  # a part of a page: the whole page must go
+            return Response(status_code=200, headers={"HX-Redirect": "/login"})
         return RedirectResponse("/login", 303)
 
 

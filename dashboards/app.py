@@ -22,6 +22,7 @@ from dashboards import (
     decisions,
     doors,
     drift,
+    installed_scripts,
     jobs,
     labels,
     metrics,
@@ -46,8 +47,8 @@ PAGES: tuple[Page, ...] = (
     cases.CASES, cases.CASE, viewer.VIEWER, jobs.JOBS, audit.AUDIT, accounts.ACCOUNTS, accounts.ACCOUNT,
 )  # fmt: skip
 _ROUTERS = (
-    api.router, doors.door, doors.exits, routes_for(PAGES), pages.router, decisions.router, drift.router, labels.router,
-    jobs.router, reports.router, viewer.router, metrics.router, accounts.router,
+    api.router, doors.door, doors.exits, installed_scripts.door, routes_for(PAGES), pages.router, decisions.router,
+    drift.router, labels.router, jobs.router, reports.router, viewer.router, metrics.router, accounts.router,
 )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ async def _warming(app: FastAPI) -> AsyncIterator[None]:
 
 def _expect_roles(app: FastAPI) -> None:
     """A route that names no role would be open to every visitor."""
-    open_to_all = {route.path for route in doors.door.routes}  # type: ignore[attr-defined]
+    open_to_all = {route.path for route in (*doors.door.routes, *installed_scripts.door.routes)}  # type: ignore[attr-defined]
     for route in routes_of(app):
         if role_of(route) is None and route.path not in open_to_all:
             raise RuntimeError(f"expected a role of {route.path}, got none, try dashboards.visitor.needs")

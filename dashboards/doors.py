@@ -13,7 +13,6 @@ from components.errors import BusyError, CtloopError, InputError
 from components.operations.give_access import Access
 from components.volume.slices import colour_of
 from dashboards.access import COOKIE, Entrance
-from dashboards.niivue import niivue_module
 from dashboards.rendering import page
 from dashboards.visitor import Visitor, needs
 
@@ -79,14 +78,6 @@ def palette() -> Response:
     rules = (f".label-{value}{{background:rgb{colour_of(value)}}}" for value in range(1, 33))
     return Response(
         "\n".join(rules), media_type="text/css", headers={"Cache-Control": "private, max-age=600"}
-    )
-
-
-@door.get("/static/niivue.js")
-def niivue() -> Response:
-    """The library of the viewer, the same for everybody."""
-    return Response(
-        niivue_module(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"}
     )
 
 

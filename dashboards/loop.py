@@ -73,6 +73,10 @@ class Loop(Protocol):
         """Each job that may run: ``job``, ``next`` (ISO 8601 in UTC or ``None``), ``trigger`` in words."""
         ...
 
+    def budget_minutes(self, task: Task) -> float | None:
+        """Experts' minutes that one window may ask for; ``None`` when the parameters cannot be read."""
+        ...
+
     def window(self, task: Task, batch: str) -> Mapping[str, Any] | None:
         """The monitor's verdict.json of a batch."""
         ...

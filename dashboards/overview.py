@@ -40,6 +40,7 @@ _BUDGET = (
     Column(key="task", title="Task"),
     Column(key="open", title="Open", kind="number", link="href"),
     Column(key="open_minutes", title="Minutes asked for", kind="number"),
+    Column(key="window_minutes", title="Budget of a window", kind="number"),
     Column(key="answered", title="Answered", kind="number"),
     Column(key="minutes", title="Minutes spent", kind="number"),
 )
@@ -72,14 +73,40 @@ def overview_view(request: Request) -> View:
             key="requests", caption=f"Open requests: {waiting}, of which due first", columns=_DUE,
             rows=[request_cells(item) for item in due], empty="Nothing is asked.",
         ),
-        Table(key="budget", caption="Experts' time", columns=_BUDGET, rows=budget_rows(asked, loop.history.answered())),
+        Table(
+            key="budget", caption="Experts' time, in minutes", columns=_BUDGET,
+            rows=[
+                {**row, "window_minutes": loop.budget_minutes(row["task"])}
+                for row in budget_rows(asked, loop.history.answered())
+            ],
+        ),
         schedule_table(loop),
         Table(
             key="errors", caption="Last errors", columns=_ERRORS, rows=error_rows(loop, _FEW),
             empty="No run went wrong.",
         ),
     )  # fmt: skip
-    return View(title="Overview", tables=tables, lead=_sentence(tables[0].rows))
+    turns = [turn_of(model, budget) for model, budget in zip(tables[0].rows, tables[3].rows, strict=True)]
+    return View(title="Overview", tables=tables, lead=_sentence(tables[0].rows), extra={"turns": turns})
+
+
+def turn_of(model: Mapping[str, Any], budget: Mapping[str, Any]) -> dict[str, Any]:
+    """A turn of the loop for one task: what stands at each step, with its page; the tables below say the same."""
+    task, asked = model["task"], budget["href"]
+    steps = (
+        ("Champion", model["champion"] and f"version {model['champion']}", model.get("champion_href"), "champion"),
+        ("Last window", model["drift"], model.get("drift_href"), model["drift"]),
+        ("Requests", budget["open"] and f"{budget['open']:g} open", asked, "open"),
+        ("Answers", budget["answered"] and f"{budget['answered']:g}", "/labels", "answered"),
+        ("Challenger", model["challenger"] and f"version {model['challenger']}", model.get("challenger_href"),
+         "challenger"),
+        ("Gate", model["gate"], model.get("challenger_href"), model["gate"]),
+    )  # fmt: skip
+    return {"task": task, "steps": [
+        {"name": name, "says": says or "none", "href": href if says else None,
+         "state": str(state).replace(" ", "-") if says else "cancelled"}
+        for name, says, href, state in steps
+    ]}  # fmt: skip
 
 
 def model_row(loop: Loop, task: Task, entries: Sequence[LedgerEntry]) -> dict[str, Any]:
@@ -193,4 +220,4 @@ def _sentence(models: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(said).capitalize() + "."
 
 
-OVERVIEW = Page(path="/", view=overview_view, menu="Overview")
+OVERVIEW = Page(path="/", view=overview_view, menu="Overview", template="overview.html")

@@ -14,6 +14,14 @@ from dashboards.rendering import page
 from dashboards.table import View, query_of
 from dashboards.visitor import needs
 
+# which rows, of tables that are shown a page at a time; numbers that make no sense are the nearest that do
+_ROWS = {
+    "parameters": [
+        {"name": name, "in": "query", "schema": {"type": "integer", "minimum": least}}
+        for name, least in (("offset", 0), ("limit", 1))
+    ]
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
@@ -46,11 +54,12 @@ def routes_for(pages: Sequence[Page]) -> APIRouter:
         )  # fmt: skip
         router.add_api_route(
             one.api, partial(_json, one), dependencies=needs(one.role), methods=["GET"],
-            response_class=JSONResponse, name=f"{one.path} as JSON", response_model=None,
+            response_class=JSONResponse, name=f"{one.path} as JSON", response_model=None, openapi_extra=_ROWS,
         )  # fmt: skip
         router.add_api_route(
             f"{one.api}/tables/{{table}}.csv", partial(_csv, one), dependencies=needs(one.role),
             methods=["GET"], response_class=Response, name=f"a table of {one.path} as CSV", response_model=None,
+            openapi_extra=_ROWS,
         )  # fmt: skip
     return router
 

@@ -21,8 +21,9 @@ from components.adapters.case_index import CaseIndex
 from components.adapters.cron import Cron
 from components.adapters.sql_pages import SqlPages
 from components.cohort.task import TASKS, Task
-from components.errors import InputError, StateError
+from components.errors import CtloopError, InputError, StateError
 from components.operations.learning_curve import LearningCurve, Told, learning_curve, record_from
+from components.operations.monitor_window import MonitorParams
 from components.registry.learning_record import LearningRecord
 from components.registry.ledger import Ledger
 from components.registry.registry import ModelVersion, Registry
@@ -34,6 +35,7 @@ from pipelines.figures.learning_curve import draw_learning_curve
 from pipelines.gate import gate_folder
 from pipelines.lease import outside_any_job
 from pipelines.monitor import report_folder
+from pipelines.params import load_section
 from pipelines.schedule.jobs import jobs_of
 from pipelines.schedule.params import JobParams
 from pipelines.schedule.planner import supervisor_process
@@ -85,12 +87,14 @@ class WorkspaceLoop:
         return self._indices[task]
 
     def warm(self) -> None:
-        """MLflow takes seconds to import, and a hundred thousand cases half a second to index."""
+        """MLflow takes seconds to import, a package some to verify, many cases half a second to index."""
         for task in TASKS:
             self.cases(task).page(limit=1)
         self.history.answered()
         if self.ledger.entries("register"):
             self.registry.by_alias(self.model_name(TASKS[0]), "challenger")
+            for task in TASKS:
+                self.learning_curve(task, more=0)
 
     # --- schedule
     def schedule(self) -> list[dict[str, Any]]:
@@ -113,6 +117,13 @@ class WorkspaceLoop:
         queued = self.services.store.runs.queue(chosen.name, "by hand")
         supervisor_process(self.services.workspace)(chosen)
         return queued
+
+    def budget_minutes(self, task: Task) -> float | None:
+        try:
+            params = load_section(MonitorParams, self.services.workspace.params, "monitor")
+        except CtloopError:  # the page of jobs says what is wrong with them
+            return None
+        return params.budget_minutes[task]
 
     def log(self, run: int) -> str | None:
         path = self.services.workspace.scheduler_logs / f"{run}.log"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.cohort.task import Task
-from components.errors import StateError
+from components.errors import InputError, StateError
 from components.metrics.power_law import (
     FEWEST,
     Forecast,
@@ -62,12 +62,11 @@ def learning_curve(versions: Sequence[Told], *, more: int, seed: int, draws: int
 
 
 def record_from(registry: Registry, task: Task, version: ModelVersion) -> LearningRecord | None:
-    """What the package of a registered version tells; ``None`` when the artifact store has lost it."""
+    """What the package of a registered version tells; ``None`` when it is lost, changed or cannot be read."""
     try:
-        package = registry.fetch(version)
-    except StateError:
+        return learning_record(registry.fetch(version), task)
+    except (StateError, InputError):
         return None
-    return learning_record(package, task)
 
 
 def _point(record: LearningRecord) -> LearningPoint | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from components.adapters.sql_store import SqlStore
 from components.drift.strata import Stratum
 from components.drift.verdict import ChannelVerdict, DriftVerdict
 from components.labeling.second_reading import SecondReading
+from components.registry.package import package_hash
+from components.registry.registry import Registry
 from components.registry.verdict import Check, PatientScore, Verdict
 from pipelines.gate import gate_folder
 from pipelines.gate_page import write_gate_page
@@ -37,12 +40,15 @@ class OfOneModel(RegistryInMemory):
         return super().versions(name) if name == NAME else ()
 
 
-def lived_app(folder: Path, *, cases: int = 60, run: Any = None) -> tuple[FastAPI, Workspace, SqlStore]:
-    registry = OfOneModel()
+def lived_app(
+    folder: Path, *, cases: int = 60, run: Any = None, registry: Registry | None = None
+) -> tuple[FastAPI, Workspace, SqlStore]:
+    """``registry``: an empty one, in memory unless given; ``run``: the real verbs unless given."""
+    registry = registry or OfOneModel()
     app, workspace, store = made_app(folder, registry=registry, run=run)
     _scans(workspace, cases)
-    _versions(registry, store, folder / "packages")
-    _gate(workspace, store)
+    hashes = _versions(registry, store, folder / "packages")
+    _gate(workspace, store, hashes)
     _drift(workspace, store)
     _runs(workspace, store)
     return app, workspace, store
@@ -82,7 +88,8 @@ def _scans(workspace: Workspace, cases: int) -> None:
     frames.to_parquet(workspace.ingested("segmentation") / "frames.parquet", index=False)
 
 
-def _versions(registry: RegistryInMemory, store: SqlStore, packages: Path) -> None:
+def _versions(registry: Registry, store: SqlStore, packages: Path) -> dict[int, str]:
+    hashes = {}
     for number, (labels, dice) in enumerate(((12, 0.71), (33, 0.79), (61, 0.83)), 1):
         tags = {"label_set": f"labels-{number}" * 3, "git_commit": "c0ffee" * 6, "seed": "7"}
         tags |= {
@@ -91,17 +98,22 @@ def _versions(registry: RegistryInMemory, store: SqlStore, packages: Path) -> No
         }  # fmt: skip
         tags |= {"parent": f"{NAME}/{number - 1}"} if number > 1 else {}
         package = _package(packages / str(number), labels, dice)
-        registry.register(NAME, package, package_hash=f"package-{number}" * 4, tags=tags)
-        store.append("register", f"{NAME}/{number}", {"package_hash": f"package-{number}" * 4})
+        hashes[number] = package_hash(package)
+        registry.register(NAME, package, package_hash=hashes[number], tags=tags)
+        store.append("register", f"{NAME}/{number}", {"package_hash": hashes[number]})
     for number in (1, 2):
-        _promote(store, number, number - 1 or None)
+        _promote(store, number, number - 1 or None, hashes[number])
     for alias, number in (("champion", 2), ("previous", 1), ("challenger", 3)):
         registry.set_alias(alias=alias, name=NAME, version=number)  # type: ignore[arg-type]
+    return hashes
 
 
 def _package(folder: Path, labels: int, dice: float) -> Path:
-    """As much of a package as the learning curve reads."""
+    """A whole package, though no network is in it."""
     (folder / "lineage").mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(b"weights")
+    (folder / "calibration.json").write_text("{}")
+    (folder / "reference.parquet").write_bytes(b"reference")
     interval = {"value": dice, "low": dice - 0.03, "high": dice + 0.025, "patients": 24}
     (folder / "metrics.json").write_text(json.dumps({"dice": {"mean": interval}}))
     (folder / "model.json").write_text(json.dumps({"training": {"labels": {"expert": labels, "pseudo": 80}}}))
@@ -111,9 +123,9 @@ def _package(folder: Path, labels: int, dice: float) -> Path:
     return folder
 
 
-def _promote(store: SqlStore, number: int, before: int | None) -> None:
+def _promote(store: SqlStore, number: int, before: int | None, digest: str) -> None:
     payload = {
-        "version": number, "package_hash": f"package-{number}" * 4, "previous": before, "override": None,
+        "version": number, "package_hash": digest, "previous": before, "override": None,
         "reason": "better on site north by 0.04 Dice, worse nowhere", "by": "mlops-1",
         "aliases": {"champion": number},
     }  # fmt: skip
@@ -124,8 +136,8 @@ def _promote(store: SqlStore, number: int, before: int | None) -> None:
     )  # fmt: skip
 
 
-def _gate(workspace: Workspace, store: SqlStore) -> None:
-    challenger, champion = ({"name": f"{NAME}/{n}", "package_hash": f"package-{n}" * 4} for n in (3, 2))
+def _gate(workspace: Workspace, store: SqlStore, hashes: Mapping[int, str]) -> None:
+    challenger, champion = ({"name": f"{NAME}/{n}", "package_hash": hashes[n]} for n in (3, 2))
     verdict = Verdict(
         outcome="refused",
         reason="loses 0.07 Dice on site south, 0.05 allowed",

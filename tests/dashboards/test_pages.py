@@ -150,8 +150,22 @@ def test_the_overview_says_how_the_loop_stands(lived: Lived) -> None:
     assert channels["outputs"] == ("no drift", 0.75)
     assert [row["frame"] for row in lived.rows("/", "requests")] == [CHEST_REQUEST.frame_id]
     assert lived.rows("/", "budget") == [
-        {"task": "segmentation", "open": 0, "open_minutes": 0, "answered": 1, "minutes": 22.5},
-        {"task": "classification", "open": 1, "open_minutes": 5.0, "answered": 0, "minutes": 0},
+        {
+            "task": "segmentation",
+            "open": 0,
+            "open_minutes": 0,
+            "window_minutes": 480.0,
+            "answered": 1,
+            "minutes": 22.5,
+        },
+        {
+            "task": "classification",
+            "open": 1,
+            "open_minutes": 5.0,
+            "window_minutes": 40.0,
+            "answered": 0,
+            "minutes": 0,
+        },
     ]
     assert [(row["job"], row["status"]) for row in lived.rows("/", "errors")] == [
         ("retrain-segmentation", "failed"), ("monitor", "failed"),
@@ -159,6 +173,20 @@ def test_the_overview_says_how_the_loop_stands(lived: Lived) -> None:
     schedule = {row["job"]: row for row in lived.rows("/", "schedule")}
     assert schedule["retrain-segmentation"]["trigger"] == "20 answers"
     assert schedule["verify"]["next"] > "2026"
+
+
+def test_the_turn_of_the_loop_leads_to_each_step(lived: Lived) -> None:
+    text = lived.chief.get("/").text
+    turn = text[text.index('<ol class="turn">') : text.index("</ol>")]
+    assert re.findall(r'<span class="faint">(\w[\w ]*)</span>', turn) == [
+        "Champion", "Last window", "Requests", "Answers", "Challenger", "Gate",
+    ]  # fmt: skip
+    links = re.findall(r'href="([^"]+)">([^<]+)<', turn)
+    assert links == [
+        ("/models/segmentation/2", "version 2"), (WINDOW, "drift"), ("/labels", "1"),
+        ("/models/segmentation/3", "version 3"), ("/models/segmentation/3", "refused"),
+    ]  # fmt: skip
+    assert all(lived.chief.get(href).status_code == 200 for href, _ in links)
 
 
 def test_an_empty_workspace_has_an_overview(tmp_path: Path) -> None:
@@ -348,6 +376,18 @@ def test_cases_are_searched_filtered_and_paged(lived: Lived) -> None:
     assert [row["case_id"] for row in lived.rows("/cases", "cases", "search=p-07")] == ["heart-07"]
     assert lived.rows("/cases", "cases", "search=%27%25_%5C(") == []
     assert [row["id"] for row in lived.rows("/cases/segmentation/heart-07", "requests")] == [HEART_REQUEST.id]
+
+
+def test_pages_that_keep_themselves_fresh_name_every_table(lived: Lived) -> None:
+    for path in ("/", "/jobs"):
+        text = lived.chief.get(path).text
+        listed = re.search(r'hx-select-oob="([^"]+)"', text)
+        assert listed is not None
+        assert set(listed[1].split(",")) == {
+            f"#{found}" for found in re.findall(r'id="(table-[^"]+|loop)"', text)
+        }
+    stranger = a_client(lived.app).get("/", headers={"HX-Request": "true"})
+    assert (stranger.headers["hx-redirect"], stranger.text) == ("/login", "")
 
 
 def test_jobs_show_runs_with_logs(lived: Lived) -> None:

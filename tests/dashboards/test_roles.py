@@ -17,7 +17,7 @@ from tests.pipelines.answering_workspace import CHEST_REQUEST, HEART_REQUEST
 
 HEART, CHEST = HEART_REQUEST.id, CHEST_REQUEST.id
 OPEN = {"GET /login", "POST /login", "GET /invitation/{secret}", "POST /invitation/{secret}",
-        "GET /static/palette.css", "GET /static/niivue.js"}  # fmt: skip
+        "GET /static/palette.css", "GET /static/niivue.js", "GET /static/htmx.js"}  # fmt: skip
 MATRIX: dict[str, Role] = {
     "GET /requests/{request_id}": "viewer",
     "GET /requests/{request_id}/package.zip": "viewer",

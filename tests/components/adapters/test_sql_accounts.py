@@ -90,6 +90,22 @@ def test_an_invitation_is_taken_up_once(accounts: SqlAccounts) -> None:
     assert accounts.credential(hash_of("session"), now=BEFORE) is None
 
 
+def test_a_new_password_ends_sessions_and_invitations_but_no_token_and_leaves_the_rest(
+    accounts: SqlAccounts, store: SqlStore
+) -> None:
+    for kind in ("session", "invitation", "token"):
+        accounts.add_credential(a_credential(kind, kind=kind), by="reader-1")
+    accounts.add_credential(a_credential("chief", user="chief"), by="chief")
+    accounts.set_password("reader-1", "z", by="reader-1")
+    assert accounts.user("reader-1") == replace(READER, password_hash="z")
+    assert accounts.user("chief") == ADMIN
+    standing = {secret for secret in ("session", "invitation", "token", "chief")
+                if accounts.credential(hash_of(secret), now=BEFORE)}  # fmt: skip
+    assert standing == {"token", "chief"}
+    last = store.audit_log("reader-1")[-1]
+    assert (last.actor, last.action, last.detail) == ("reader-1", "password_changed", {"ended": 2})
+
+
 def test_attempts_are_counted_by_user_and_by_address(accounts: SqlAccounts) -> None:
     def attempt(user: str, address: str, since: str = BEFORE) -> bool:
         return accounts.take_attempt(
