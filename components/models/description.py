@@ -52,6 +52,11 @@ class ModelDescription:
     label_names: tuple[str, ...]
     training: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def validation_share(self) -> float:
+        """Of the training patients, who taught neither it nor a model that it went on from: ``validation_patients``."""
+        return float(self.training.get("validation_share", 0.0))
+
     def to_json(self, weights_sha256: str) -> str:
         """Sorted JSON; equal descriptions give equal text."""
         tree = {"format": FORMAT, "weights_sha256": weights_sha256, **asdict(self)}
