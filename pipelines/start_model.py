@@ -99,7 +99,8 @@ def load_start_model(
         )
     known = folder / LABEL_SET_FILE
     labels = tuple(read_label_set(known.read_text())) if known.is_file() else ()
-    return StartModel(network=network, labels=labels, validation_share=description.validation_share)
+    share = float(description.training.get("validation_share", 0.0))
+    return StartModel(network=network, labels=labels, validation_share=share)
 
 
 def _folder(workspace: Workspace, task: Task, sha256: str) -> Path:

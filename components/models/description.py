@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from components.cohort.task import TASKS, Task
 from components.errors import ParameterError, StateError
 from components.scorecard.temporal_smoothing import TemporalSmoothing
 
-FORMAT = 1
+FORMAT, DESCRIPTION = 1, "model.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +53,6 @@ class ModelDescription:
     label_names: tuple[str, ...]
     training: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def validation_share(self) -> float:
-        """Of the training patients, who taught neither it nor a model that it went on from: ``validation_patients``."""
-        return float(self.training.get("validation_share", 0.0))
-
     def to_json(self, weights_sha256: str) -> str:
         """Sorted JSON; equal descriptions give equal text."""
         tree = {"format": FORMAT, "weights_sha256": weights_sha256, **asdict(self)}
@@ -83,6 +79,13 @@ class ModelDescription:
                 got=str(error) or type(error).__name__,
                 hint="training the model again with this version",
             ) from error
+
+
+def training_facts(folder: Path) -> Mapping[str, Any]:
+    """``training`` of the model.json in ``folder``; empty where there is no such file."""
+    path = folder / DESCRIPTION
+    facts: Mapping[str, Any] = json.loads(path.read_text()).get("training", {}) if path.is_file() else {}
+    return facts
 
 
 def _contract(tree: Mapping[str, Any]) -> InputContract:
