@@ -55,6 +55,7 @@ class Candidate:
         return {"start": self.start, "score": score, "steps": self.steps, "minutes": self.minutes}
 
     def words(self) -> str:
+        """A line."""
         value = "–" if self.score is None or self.score.value is None else f"{self.score.value:.3f}"
         known = self.score is not None and self.score.low is not None and self.score.high is not None
         ends = f" ({self.score.low:.3f} to {self.score.high:.3f})" if known and self.score else ""

@@ -55,10 +55,12 @@ def forget_starts(workspace: Workspace) -> int:
 
     To be called under the workspace's lease: a retraining in its clone has other parameters.
     """
-    sections = yaml.safe_load(workspace.params.read_text()).get("train", {})
+    sections = yaml.safe_load(workspace.params.read_text()).get("train") or {}
+    begins = {task: (sections.get(task) or {}).get("incremental") or {} for task in TASKS}
     pinned = {
-        _folder(workspace, task, str((sections.get(task) or {}).get("incremental", {}).get("package_sha256")))
-        for task in TASKS
+        _folder(workspace, task, str(begin.get("package_sha256")))
+        for task, begin in begins.items()
+        if begin.get("start") == "champion"
     }
     kept = workspace.state / "starts"
     left = [path for path in kept.iterdir() if path not in pinned] if kept.is_dir() else []

@@ -52,7 +52,7 @@ def _retrain(*, task: str, automatic: bool, workspace: Path | None, as_json: boo
     gated = verdict and f"version {judged.version.version}: {verdict.outcome}: {verdict.reason}"
     facts = {
         "ran": trained.ran,
-        **trained.comparison.as_json(),
+        "comparison": trained.comparison.as_json(),
         "labels": trained.labels and trained.labels.as_json(),
         "version": judged.version.version,
         "promoted": judged.promoted,

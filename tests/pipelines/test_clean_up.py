@@ -42,6 +42,7 @@ def test_only_what_is_old_and_closed_goes(tmp_path: Path, monkeypatch: pytest.Mo
         aged(path, days)
     params = yaml.safe_load(workspace.params.read_text())
     params["train"]["segmentation"]["incremental"] = {"start": "champion", "package_sha256": "pinned"}
+    params["train"]["classification"]["incremental"] = {"start": "scratch", "package_sha256": "pinned"}
     workspace.params.write_text(yaml.safe_dump(params))
     starts = workspace.state / "starts"
     for name in (
