@@ -256,9 +256,7 @@ def test_windows_can_be_filtered_and_opened(lived: Lived) -> None:
     assert [row["novelty"] for row in novel] == sorted((row["novelty"] for row in novel), reverse=True)
     assert novel[0]["frame_id"] == "heart-19__phase-040"
     typical = [row["frame_id"] for row in lived.rows(WINDOW, "typical")]
-    assert sorted(typical) == [
-        f"heart-{n:02d}__phase-040" for n in range(7, 13)
-    ]  # about the median of 0 to 19
+    assert sorted(typical) == [f"heart-{n:02d}__phase-040" for n in range(7, 13)]  # about the median of 0 to 19
     page = lived.chief.get(WINDOW).text
     assert page.count("/thumbnail.png") == 12
 
