@@ -1,26 +1,32 @@
-"""The candidates of a retraining: each trained in the same clone, compared on the same held-out patients."""
+"""The candidates of a retraining: trained in one clone without the validation patients, who choose the challenger.
+
+The frozen test set sees the chosen one alone, so that its gate is that of a single try.
+"""
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from components.cohort.task import Task
+from components.models.description import training_facts
 from components.models.training_plan import Start
 from components.registry.registry import ModelVersion
 from pipelines.composition import MODEL_NAMES, Services
-from pipelines.dvc_commands import commit_data, dvc, repro, run_quietly, stages_of
+from pipelines.dvc_commands import dvc, repro, stages_of
 from pipelines.params_override import set_params
-from pipelines.progress import say
 from pipelines.retrain_params import RetrainParams
 from pipelines.start_model import keep_start
 from pipelines.training_budget import keep_to_budget, seconds_per_epoch
+from pipelines.validation import Judge, Score, judging_frames
 from pipelines.workspace import Workspace
 
-_SCORE: dict[Task, tuple[str, str]] = {"segmentation": ("dice", "mean"), "classification": ("auroc", "macro")}
-_KEYS = ("incremental", "start", "package_sha256")
+_KEYS = ("incremental", "start", "package_sha256", "validation_share")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,92 +35,190 @@ class Candidate:
 
     Args:
         start: where it began.
-        commit: of the clone, with its parameters and lock file.
         ran: names of the stages that ran.
-        metric: that candidates are compared by, as ``evaluate`` names it.
-        value, low, high: on the held-out patients, with the interval; ``None`` where nobody is held out.
+        score: on the validation patients; ``None`` where it was not compared.
+        steps: of the optimiser on labels; ``None`` where the model does not say.
+        minutes: that its training took; ``None`` where it came from DVC's cache.
+        params, lock: params.yaml and dvc.lock of the clone that holds it.
     """
 
     start: Start
-    commit: str
     ran: tuple[str, ...]
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    patients: int
+    score: Score | None
+    steps: int | None
+    minutes: float | None
+    params: bytes
+    lock: bytes
 
     def row(self) -> dict[str, Any]:
-        return asdict(self)
+        score = None if self.score is None else asdict(self.score)
+        return {"start": self.start, "score": score, "steps": self.steps, "minutes": self.minutes}
+
+    def words(self) -> str:
+        """A line."""
+        value = "–" if self.score is None or self.score.value is None else f"{self.score.value:.3f}"
+        known = self.score is not None and self.score.low is not None and self.score.high is not None
+        ends = f" ({self.score.low:.3f} to {self.score.high:.3f})" if known and self.score else ""
+        took = "from the cache" if self.minutes is None else f"{self.minutes:.1f} minutes"
+        steps = "" if self.steps is None else f", {self.steps} steps"
+        return f"  from {self.start}: {value}{ends}{steps}, {took}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Of the candidates that were trained.
+
+    Args:
+        best: the challenger; the earlier one of equals.
+        share: of the training patients who were set aside, see ``validation_patients``; 0 where one was asked for.
+        patients: of them, who can judge every candidate.
+        note: why nobody was compared, else empty.
+    """
+
+    candidates: tuple[Candidate, ...]
+    best: Candidate
+    share: float
+    patients: int
+    note: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "compared": len(self.candidates) > 1 and not self.note,
+            "note": self.note,
+            "validation_share": self.share,
+            "validation_patients": self.patients,
+            "trained_with_validation_patients": not self.share,
+            "candidates": [one.row() | {"chosen": one is self.best} for one in self.candidates],
+        }
+
+    def words(self) -> str:
+        """A table for a person."""
+        first, count = self.candidates[0], len(self.candidates)
+        metric = f", {first.score.metric} on {self.patients} validation patients" if first.score else ""
+        lines = [one.words() + ("  ← the challenger" if one is self.best else "") for one in self.candidates]
+        notes = [f"  not compared: {self.note}"] if self.note else []
+        aside = f"  trained without the validation patients, {self.share:.0%} of the training patients"
+        return "\n".join([f"candidates ({count}{metric}):", *lines, *notes, aside])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contest:
+    """Which candidates are trained, and who chooses.
+
+    Args:
+        package: of the ``champion``, which goes on in the candidate that starts from it.
+        frames: that judge; ``None`` where nothing is compared.
+        patients: of the validation patients with an expert's label, whom no candidate knows.
+        note: why nothing is compared, of several candidates.
+    """
+
+    starts: tuple[Start, ...]
+    champion: ModelVersion | None
+    package: Path | None
+    frames: pd.DataFrame | None
+    patients: int = 0
+    note: str = ""
 
 
 def train_candidates(
-    services: Services, clone: Workspace, task: Task, params: RetrainParams
-) -> tuple[Candidate, ...]:
-    """In the order of the parameters; one that goes on from a champion is left out where there is none.
+    services: Services, clone: Workspace, task: Task, params: RetrainParams, judge: Judge
+) -> Comparison:
+    """Train those of the parameters, in their order, and leave the clone with the best on the validation patients.
 
-    The budget is shared evenly.
+    Without a version in use there is none that goes on from it; with fewer than ``min_validation_patients`` whom no
+    candidate can know, only the first is trained. The budget is shared evenly.
     """
-    starts = [start for start in params.candidates if start == "scratch" or _champion(services, task)]
-    if skipped := sorted(set(params.candidates) - set(starts)):
-        say(f"retrain {task}: no version is in use, so no candidate from {', '.join(skipped)}")
-    minutes = None if params.budget_minutes is None else params.budget_minutes / max(len(starts), 1)
-    return tuple(_train(services, clone, task, start, minutes) for start in starts or ["scratch"])
+    prepared = repro(clone.root, stages_of(task, until="pseudo_label"), env=_state(services))
+    contest = contest_of(services, clone, task, params)
+    minutes = None if params.budget_minutes is None else params.budget_minutes / len(contest.starts)
+    found: list[Candidate] = []
+    for start in contest.starts:
+        _set(services, clone, task, start, contest, params.share)
+        keep_to_budget(clone, task, minutes, pace=seconds_per_epoch(services.workspace, task))
+        trained = _train(services, clone, task, start, contest.frames, judge)
+        found.append(trained if found else replace(trained, ran=(*prepared, *trained.ran)))
+    note = contest.note
+    if len(found) > 1 and all(one.score is None or one.score.value is None for one in found):
+        note = "the experts' labels of the validation patients can judge no structure or finding"
+    return Comparison(
+        candidates=tuple(found), best=_choose(clone, found), share=params.share, patients=contest.patients,
+        note=note,
+    )  # fmt: skip
 
 
-def choose(clone: Workspace, candidates: Sequence[Candidate]) -> Candidate:
-    """The best by its value, the earlier one of equals; the clone then stands where that one was committed."""
-    best = max(candidates, key=lambda one: -1.0 if one.value is None else one.value)
+def contest_of(services: Services, clone: Workspace, task: Task, params: RetrainParams) -> Contest:
+    """By the clone's split and labels, and by what the package in use says of its own validation patients."""
+    champion, package, known = None, None, params.share
+    if "champion" in params.candidates:
+        champion = services.registry.by_alias(MODEL_NAMES[task], "champion")
+    if champion is not None:
+        package = services.registry.fetch(champion)
+        known = min(known, float(training_facts(package).get("validation_share", 0.0)))
+    starts = tuple(one for one in params.candidates if one == "scratch" or champion) or ("scratch",)
+    if len(params.candidates) == 1:
+        return Contest(starts=starts, champion=champion, package=package, frames=None)
+    frames = judging_frames(clone, task, known)
+    patients = int(frames["patient_id"].nunique())
+    note = ""
+    if len(starts) == 1:
+        note = "no version is in use to go on from"
+    elif patients < params.min_validation_patients:
+        note = f"{patients} validation patients that no candidate knows, {params.min_validation_patients} are needed"
+        if known < params.share:
+            note += "; the model in use was trained on others, which a first candidate from scratch would end"
+    return Contest(
+        starts=starts[:1] if note else starts, champion=champion, package=package,
+        frames=None if note else frames, patients=patients, note=note,
+    )  # fmt: skip
+
+
+def _set(
+    services: Services, clone: Workspace, task: Task, start: Start, contest: Contest, share: float
+) -> None:
+    """The candidate's parameters; the package that goes on is kept where the stage will look for it."""
+    begin: dict[str, Any] = {"start": start}
+    if start == "champion":
+        assert contest.champion is not None, "candidates without one were left out"
+        assert contest.package is not None
+        begin["package_sha256"] = contest.champion.package_hash
+        keep_start(services.workspace, task, contest.package, contest.champion.package_hash)
+    section = {"incremental": begin, "validation_share": share}
+    set_params(clone.params, {"train": {task: section}}, new_keys=_KEYS)
+
+
+def _train(
+    services: Services,
+    clone: Workspace,
+    task: Task,
+    start: Start,
+    frames: pd.DataFrame | None,
+    judge: Judge,
+) -> Candidate:
+    began = time.monotonic()
+    ran = repro(clone.root, stages_of(task, until="train"), env=_state(services))
+    took = round((time.monotonic() - began) / 60.0, 2)
+    return Candidate(
+        start=start,
+        ran=ran,
+        score=None if frames is None else judge(clone, task, frames),
+        steps=training_facts(clone.model(task)).get("steps"),
+        minutes=took if f"train@{task}" in ran else None,
+        params=clone.params.read_bytes(),
+        lock=(clone.root / "dvc.lock").read_bytes(),
+    )
+
+
+def _choose(clone: Workspace, candidates: Sequence[Candidate]) -> Candidate:
+    """The best by its score, the earlier one of equals; the clone then holds it."""
+    best = max(
+        candidates, key=lambda one: -1.0 if one.score is None or one.score.value is None else one.score.value
+    )
     if best is not candidates[-1]:
-        run_quietly(clone.root, "git", "reset", "--quiet", "--hard", best.commit)
+        clone.params.write_bytes(best.params)
+        (clone.root / "dvc.lock").write_bytes(best.lock)
         dvc(clone.root, "checkout", "--quiet", "--allow-missing")
     return best
 
 
-def table(candidates: Sequence[Candidate], best: Candidate) -> str:
-    """A line for each, for a person."""
-    lines = [f"candidates, {best.metric} on {best.patients} held-out patients:"]
-    for one in candidates:
-        value = "–" if one.value is None else f"{one.value:.3f}"
-        ends = "" if one.low is None or one.high is None else f" ({one.low:.3f} to {one.high:.3f})"
-        lines.append(f"  from {one.start}: {value}{ends}{'  ← the challenger' if one is best else ''}")
-    return "\n".join(lines)
-
-
-def _train(
-    services: Services, clone: Workspace, task: Task, start: Start, minutes: float | None
-) -> Candidate:
-    set_params(
-        clone.params, {"train": {task: {"incremental": _begin(services, task, start)}}}, new_keys=_KEYS
-    )
-    keep_to_budget(clone, task, minutes, pace=seconds_per_epoch(services.workspace, task))
-    ran = repro(clone.root, stages_of(task), env={"CTLOOP_STATE": str(services.workspace.state)})
-    commit = commit_data(clone.root, f"Retrain the {task} model from {start}")
-    section, name = _SCORE[task]
-    metrics = json.loads(clone.metrics(task).read_text()) if clone.metrics(task).is_file() else {}
-    found = (metrics.get(section) or {}).get(name) or {}
-    return Candidate(
-        start=start,
-        commit=commit,
-        ran=ran,
-        metric=f"{section}/{name}",
-        value=found.get("value"),
-        low=found.get("low"),
-        high=found.get("high"),
-        patients=int(found.get("patients") or 0),
-    )
-
-
-def _begin(services: Services, task: Task, start: Start) -> dict[str, Any]:
-    """Section ``incremental`` of a candidate; the package that goes on is kept where the stage will look for it."""
-    if start == "scratch":
-        return {"start": start}
-    champion = _champion(services, task)
-    assert champion is not None, "candidates without one were left out"
-    package = services.registry.fetch(champion)
-    keep_start(services.workspace, task, package, champion.package_hash)
-    return {"start": start, "package_sha256": champion.package_hash}
-
-
-def _champion(services: Services, task: Task) -> ModelVersion | None:
-    return services.registry.by_alias(MODEL_NAMES[task], "champion")
+def _state(services: Services) -> dict[str, str]:
+    return {"CTLOOP_STATE": str(services.workspace.state)}

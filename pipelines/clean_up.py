@@ -10,6 +10,7 @@ from pathlib import Path
 from components.errors import ParameterError
 from components.labeling.request_store import RequestStore
 from pipelines.params import load_section
+from pipelines.start_model import forget_starts
 from pipelines.workspace import Workspace
 
 _DAY_SECONDS = 86_400.0
@@ -31,15 +32,19 @@ class Cleaned:
     """How many of each were removed."""
 
     clones: int
+    starts: int
     logs: int
     request_packages: int
 
     def __str__(self) -> str:
-        return f"removed {self.clones} clones, {self.logs} logs, {self.request_packages} packages of closed requests"
+        return (
+            f"removed {self.clones} clones, {self.starts} models that no training goes on from, {self.logs} logs, "
+            f"{self.request_packages} packages of closed requests"
+        )
 
 
 def clean_up(workspace: Workspace, store: RequestStore) -> Cleaned:
-    """Remove clones of killed retrainings, old logs of the scheduler, and old packages of closed requests.
+    """Remove what retrainings left (clones, models to go on from), old logs, and old packages of closed requests.
 
     The caller holds the workspace's lease, so that no clone is in use. The ledger, histories, reports and
     anything under DVC stay.
@@ -57,7 +62,12 @@ def clean_up(workspace: Workspace, store: RequestStore) -> Cleaned:
         shutil.rmtree(folder, ignore_errors=True)
     for log in logs:
         log.unlink(missing_ok=True)
-    return Cleaned(clones=len(clones), logs=len(logs), request_packages=len(packages))
+    return Cleaned(
+        clones=len(clones),
+        starts=forget_starts(workspace),
+        logs=len(logs),
+        request_packages=len(packages),
+    )
 
 
 def _children(folder: Path) -> list[Path]:

@@ -40,7 +40,6 @@ def gate(
     load_predictor: Callable[[Path], Predictor],
     challenger: ModelVersion | None = None,
     measured: bool = True,
-    candidates: int = 1,
 ) -> Verdict:
     """The verdict, which the ledger keeps too, and its page; a refusal is an outcome, not an error.
 
@@ -48,14 +47,11 @@ def gate(
         name: of the registered model.
         load_predictor: package folder → predictor.
         challenger: judge this version instead of the one with the alias (the champion against itself, say).
-        candidates: of which the challenger is the one that scored best on this very test set: the error level is
-            shared among them (Bonferroni), since the best of many is good by chance, too.
         measured: whether seconds and memory of both packages are measured, in a process each.
 
     Raises ``StateError`` when there is nothing to judge or a package was tampered with.
     """
     params = load_section(GateParams, workspace.params, "gate", task)
-    params = dataclasses.replace(params, alpha=params.alpha / candidates)
     version = challenger or registry.by_alias(name, "challenger")
     if version is None:
         raise StateError(expected=f"a challenger of {name}", got="none", hint="`ctloop register`")

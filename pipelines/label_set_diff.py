@@ -17,7 +17,9 @@ from components.cohort.label_set import (
     read_label_set,
 )
 from components.cohort.labels import LabelSidecar, allowed
+from components.cohort.split import Split
 from components.cohort.task import Task
+from components.cohort.validation import validation_patients
 from components.errors import StateError
 from components.registry.registry import ModelVersion
 from pipelines.composition import MODEL_NAMES, Services
@@ -25,6 +27,7 @@ from pipelines.held_out import frames_of
 from pipelines.label_names import structure_names
 from pipelines.params import load_section
 from pipelines.prepare_labels import chosen_label
+from pipelines.retrain_params import RetrainParams
 from pipelines.train import ClassificationTrainParams, SegmentationTrainParams, TrainParams
 from pipelines.workspace import Workspace
 
@@ -99,7 +102,10 @@ def _labels_now(
     """Of training patients, of allowed provenances, an expert's before a teacher's; and how to see what it shows."""
     provenances = load_section(_PARAMS[task], workspace.params, "train", task).provenances
     structures = structure_names(workspace)
+    split = Split.from_json(workspace.split(task).read_text())
+    share = load_section(RetrainParams, workspace.params, "retrain", task).share
     rows = frames_of(workspace, task, "train")
+    rows = rows[~rows["patient_id"].isin(validation_patients(split, share))]
     name = "frame_id" if task == "segmentation" else "case_id"
     rows = rows.drop_duplicates(name).sort_values(name)
     sites = rows["site"].fillna("") if "site" in rows else [""] * len(rows)

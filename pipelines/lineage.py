@@ -12,7 +12,9 @@ import yaml
 
 from components.cohort.split import Split
 from components.cohort.task import Task
+from components.cohort.validation import validation_patients
 from components.errors import StateError
+from components.models.description import training_facts
 from pipelines.workspace import Workspace
 
 
@@ -41,6 +43,9 @@ def lineage_of(workspace: Workspace, task: Task, *, parent: str | None) -> Linea
         raise StateError(expected="dvc.lock", got="nothing there", hint="`dvc repro`")
     lock = yaml.safe_load(lock_file.read_text())
     split = Split.from_json(workspace.split(task).read_text())
+    aside = validation_patients(
+        split, float(training_facts(workspace.model(task)).get("validation_share", 0.0))
+    )
     diff = git(workspace, "diff", "HEAD")
     hashes = input_hashes(lock, task)
     facts = {
@@ -53,7 +58,7 @@ def lineage_of(workspace: Workspace, task: Task, *, parent: str | None) -> Linea
         "teacher_fingerprint": _teacher(workspace, task),
         "parent": parent,
         "batches": sorted(set(split.batches.values())),
-        "training_patients": list(split.patients("train")),
+        "training_patients": sorted(set(split.patients("train")) - aside),
         "test_patients": len(split.patients("test")),
         "held_out_patients": list(split.patients("test")),
         "requirements_sha256": _requirements(workspace),

@@ -40,7 +40,7 @@ def moving_aliases(
     Waits for another process, which takes a moment, or for the lease of a killed one to run out. Raises ``BusyError``
     after ``wait_seconds``.
     """
-    lease, holder = f"registry {name}", holder_name()
+    lease, holder = lease_name(name), holder_name()
     deadline = time.monotonic() + wait_seconds
     while not store.leases.take(lease, holder, lease_seconds):
         if time.monotonic() > deadline:
@@ -53,6 +53,11 @@ def moving_aliases(
     finally:
         beat.stop()
         store.leases.drop(lease, holder)
+
+
+def lease_name(name: str) -> str:
+    """Of the lease under which aliases of the model ``name`` move."""
+    return f"registry {name}"
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,14 @@ class TrainParams:
         cache_mb: scans and labels are held in memory up to this size, else read crop by crop.
         incremental: whether the model in use goes on, or a new one begins.
         epochs_share: of the planned epochs; a retraining sets it to what fits its budget.
+        validation_share: of the training patients, who train nothing; a retraining of several candidates sets it.
     """
 
     provenances: tuple[Provenance, ...] = ("expert", "pseudo")
     cache_mb: int = 2000
     incremental: IncrementalParams = field(default_factory=IncrementalParams)
     epochs_share: float = 1.0
+    validation_share: float = 0.0
 
     def going_on(self) -> IncrementalParams:
         """With the epochs that are to be taken."""
@@ -94,8 +96,11 @@ def _train_segmentation(workspace: Workspace) -> None:
     plan = dataclasses.replace(
         whole, epochs=cut(whole.epochs, share), fine_tune_epochs=cut(whole.fine_tune_epochs, share)
     )
-    data = segmentation_set(workspace, params.provenances, seed=plan.seed, cache_mb=params.cache_mb)
-    pool = segmentation_pool(workspace, data.examples) if plan.pretrain_epochs else []
+    aside = params.validation_share
+    data = segmentation_set(
+        workspace, params.provenances, seed=plan.seed, cache_mb=params.cache_mb, validation_share=aside
+    )
+    pool = segmentation_pool(workspace, data.examples, validation_share=aside) if plan.pretrain_epochs else []
 
     start = _start(workspace, "segmentation", params, data)
 
@@ -115,24 +120,27 @@ def _train_segmentation(workspace: Workspace) -> None:
         contract = dataclasses.replace(said.input, temporal=params.temporal)
         return network, dataclasses.replace(said, input=contract), curves, rounds
 
-    _logged(workspace, "segmentation", params, data, run)
+    _logged(
+        workspace, "segmentation", params, data, run, steps_per_epoch=plan.steps_per_epoch, going_on=start
+    )
 
 
 def _train_classification(workspace: Workspace) -> None:
     from components.models.classifier_cost import cost_of
     from components.models.incremental import continue_classification
     from components.models.pretraining_cost import pretraining_cost
-    from components.models.train_classification import describe, train_classification
+    from components.models.train_classification import describe, steps_per_epoch, train_classification
     from pipelines.training_set import classification_pool, classification_set
 
     params = load_section(ClassificationTrainParams, workspace.params, "train", "classification")
     epochs = cut(params.plan.epochs, params.epochs_share)
     params = dataclasses.replace(params, plan=dataclasses.replace(params.plan, epochs=epochs))
-    data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb)
+    aside = params.validation_share
+    data = classification_set(workspace, params.provenances, cache_mb=params.cache_mb, validation_share=aside)
     going_on = _start(workspace, "classification", params, data)
     pool = None
     if params.plan.pretraining.epochs and going_on is None:
-        pool = classification_pool(workspace, data.examples, cache_mb=params.cache_mb)
+        pool = classification_pool(workspace, data.examples, cache_mb=params.cache_mb, validation_share=aside)
         patients = {s.patient_id for s in data.examples} | {s.patient_id for s in pool.scans}
         say(
             f"pretraining on {len(data.examples)} scans with findings and {len(pool.scans)} without: "
@@ -155,7 +163,11 @@ def _train_classification(workspace: Workspace) -> None:
             )  # fmt: skip
         return network, describe(network, params.plan, data.label_names, data.spacing_mm), curves, []
 
-    _logged(workspace, "classification", params, data, run, start=start, pool=pool)
+    steps = steps_per_epoch(data.examples, params.plan)
+    _logged(
+        workspace, "classification", params, data, run, steps_per_epoch=steps, going_on=going_on, start=start,
+        pool=pool,
+    )  # fmt: skip
 
 
 def _start(
@@ -179,12 +191,16 @@ def _logged(
     data: TrainingSet[Any],
     run: Callable[[Path, TrainingLog, OnEpoch], Trained],
     *,
+    steps_per_epoch: int,
+    going_on: StartModel[Any] | None,
     start: Path | None = None,
     pool: ScanPool | None = None,
 ) -> None:
     """Run the training inside an MLflow run; the run's id and times stay out of the stage's outputs."""
     from components.adapters.training_log import training_run
-    from components.models.package import DESCRIPTION, write_model
+    from components.models.backbone_pretraining import NAME as PRETRAINING
+    from components.models.description import DESCRIPTION
+    from components.models.package import write_model
 
     parameters = dataclasses.asdict(params)
     hashes = {"data_sha256": data.data_sha256, "label_set_sha256": data.label_set_sha256}
@@ -207,11 +223,15 @@ def _logged(
         pace = Pace(workspace, task, log.epoch)
         network, description, curves, rounds = run(checkpoints, log, pace)
         pace.keep()
+        aside = min(params.validation_share, 1.0 if going_on is None else going_on.validation_share)
+        epochs = sum(len(losses) for step, losses in curves.items() if step != PRETRAINING)
         facts = {
             **hashes,
             "labels": data.counts(),
             "patients": data.patients(),
             "seed": parameters["plan"]["seed"],
+            "steps": epochs * steps_per_epoch,
+            **({"validation_share": aside} if aside else {}),
             **({"rounds": rounds} if rounds else {}),
             "final_loss": {step: round(losses[-1], 6) for step, losses in curves.items() if losses},
         }

@@ -65,11 +65,13 @@ def cut(epochs: int, share: float) -> int:
     return max(1, int(epochs * share + 1e-9)) if epochs else 0
 
 
-def planned_epochs(section: Mapping[str, Any]) -> int:
-    """Of the next training, before any cut; ``section``: the task's section ``train``."""
+def planned_epochs(section: Mapping[str, Any], *, share: float = 1.0) -> int:
+    """Of the next training, cut to ``share``; ``section``: the task's section ``train``."""
     if (section.get("incremental") or {}).get("start") == "champion":
-        return int(section["incremental"]["epochs"])
-    return int(section["plan"]["epochs"]) + int(section["plan"].get("fine_tune_epochs") or 0)
+        return cut(int(section["incremental"]["epochs"]), share)
+    plan = section["plan"]
+    rounds = int(plan.get("rounds") or 1) * cut(int(plan["epochs"]), share)
+    return rounds + cut(int(plan.get("fine_tune_epochs") or 0), share)
 
 
 def _share(workspace: Workspace, task: Task, minutes: float | None, pace: float | None) -> float:
@@ -78,9 +80,16 @@ def _share(workspace: Workspace, task: Task, minutes: float | None, pace: float 
     if pace is None:
         say(f"retrain {task}: how long an epoch takes is not known before the first training, nothing is cut")
         return 1.0
-    planned = planned_epochs(yaml.safe_load(workspace.params.read_text())["train"][task])
+    section = yaml.safe_load(workspace.params.read_text())["train"][task]
+    planned, least = planned_epochs(section), planned_epochs(section, share=0.01)
     share = min(1.0, math.floor(6000.0 * minutes / (planned * pace)) / 100.0)
-    if share < 1.0:
+    if minutes * 60.0 < least * pace:
+        say(
+            f"retrain {task}: a budget of {minutes:.1f} minutes is shorter than the least that can be trained, "
+            f"{least} epochs of {pace:.0f} seconds, which are trained all the same: "
+            f"it needs {least * pace / 60:.1f} minutes, and {planned * pace / 60:.1f} for all {planned} epochs"
+        )
+    elif share < 1.0:
         say(
             f"retrain {task}: {planned} epochs would take {planned * pace / 60:.1f} minutes, "
             f"{share:.0%} of them fit the budget of {minutes:.1f}"

@@ -21,6 +21,7 @@ from components.cohort.label_set import TaughtLabel
 from components.cohort.labels import LabelSidecar, allowed
 from components.cohort.split import Split
 from components.cohort.task import Task
+from components.cohort.validation import validation_patients
 from components.errors import StateError
 from components.models.labeled import (
     LabeledFrame,
@@ -65,10 +66,15 @@ class TrainingSet(Generic[Example]):
 
 
 def segmentation_set(
-    workspace: Workspace, provenances: Sequence[str], *, seed: int, cache_mb: int
+    workspace: Workspace,
+    provenances: Sequence[str],
+    *,
+    seed: int,
+    cache_mb: int,
+    validation_share: float = 0.0,
 ) -> TrainingSet[LabeledFrame]:
     """Frames with an expert's label map, else with the teacher's; held in memory up to ``cache_mb``."""
-    rows = training_rows(workspace, "segmentation")
+    rows = training_rows(workspace, "segmentation", validation_share=validation_share)
     folders = (workspace.labels("segmentation"), workspace.pseudo("segmentation"))
     labels = {str(frame): _first_label(str(frame), folders, provenances) for frame in rows["frame_id"]}
     rows = rows[rows["frame_id"].isin([frame for frame, found in labels.items() if found is not None])]
@@ -108,13 +114,16 @@ def segmentation_set(
     )
 
 
-def segmentation_pool(workspace: Workspace, labelled: Sequence[LabeledFrame]) -> list[LabeledFrame]:
+def segmentation_pool(
+    workspace: Workspace, labelled: Sequence[LabeledFrame], *, validation_share: float = 0.0
+) -> list[LabeledFrame]:
     """The frames of training patients that have no label; an encoder can be pretrained on them."""
     from components.models.pretraining import unlabelled
 
     known = {frame.frame_id for frame in labelled}
     folder = workspace.prepared("segmentation") / "frames"
-    pairs = _names(training_rows(workspace, "segmentation"), "frame_id", "patient_id")
+    rows = training_rows(workspace, "segmentation", validation_share=validation_share)
+    pairs = _names(rows, "frame_id", "patient_id")
     return [
         unlabelled(
             frame,
@@ -128,10 +137,10 @@ def segmentation_pool(workspace: Workspace, labelled: Sequence[LabeledFrame]) ->
 
 
 def classification_set(
-    workspace: Workspace, provenances: Sequence[str], *, cache_mb: int
+    workspace: Workspace, provenances: Sequence[str], *, cache_mb: int, validation_share: float = 0.0
 ) -> TrainingSet[LabeledScan]:
     """Scans of cases with findings; a finding that is unknown in every case is not learnt."""
-    rows = training_rows(workspace, "classification")
+    rows = training_rows(workspace, "classification", validation_share=validation_share)
     folder = workspace.labels("classification")
     table = read_parquet(folder / "findings.parquet").set_index("case_id").astype(np.float32)
     sidecars = {case: _sidecar(folder / f"{case}.sidecar.json") for case in table.index}
@@ -177,12 +186,14 @@ class ScanPool:
     sha256: str
 
 
-def classification_pool(workspace: Workspace, labelled: Sequence[LabeledScan], *, cache_mb: int) -> ScanPool:
+def classification_pool(
+    workspace: Workspace, labelled: Sequence[LabeledScan], *, cache_mb: int, validation_share: float = 0.0
+) -> ScanPool:
     """All scans of training patients but ``labelled``; a backbone can be pretrained on them.
 
     Held in memory if they fit into ``cache_mb`` together with the labelled ones.
     """
-    rows = training_rows(workspace, "classification")
+    rows = training_rows(workspace, "classification", validation_share=validation_share)
     cached, folder = _fits(rows, cache_mb), workspace.prepared("classification") / "frames"
     _spacing(folder, rows)  # the pool is of the grid of the labelled
     rows = rows[~rows["frame_id"].isin([scan.case_id for scan in labelled])]
@@ -198,8 +209,8 @@ def classification_pool(workspace: Workspace, labelled: Sequence[LabeledScan], *
     return ScanPool(scans=scans, sha256=_data_sha256(rows))
 
 
-def training_rows(workspace: Workspace, task: Task) -> pd.DataFrame:
-    """The prepared frames of training patients, by frame_id.
+def training_rows(workspace: Workspace, task: Task, *, validation_share: float = 0.0) -> pd.DataFrame:
+    """The prepared frames of training patients but the validation patients, by frame_id.
 
     Raises ``StateError`` when a patient has no side: training on it could leak what a later split holds out.
     """
@@ -212,7 +223,8 @@ def training_rows(workspace: Workspace, task: Task) -> pd.DataFrame:
             got=f"{len(unknown)} without a side, {unknown[0]} the first",
             hint="running the split stage first",
         )
-    rows = frames[frames["patient_id"].isin(split.patients("train"))]
+    aside = validation_patients(split, validation_share)
+    rows = frames[frames["patient_id"].isin(set(split.patients("train")) - aside)]
     refuse_leak(rows, frames, split)
     return rows.reset_index(drop=True)
 

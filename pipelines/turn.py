@@ -77,14 +77,10 @@ def take_in(services: Services, tasks: Sequence[Task]) -> tuple[str, ...]:
     return repro(services.workspace.root, [f"split@{task}" for task in tasks])
 
 
-def judge_and_promote(
-    services: Services, task: Task, *, automatic: bool = True, candidates: int = 1
-) -> Judged:
+def judge_and_promote(services: Services, task: Task, *, automatic: bool = True) -> Judged:
     """Register what was trained and put it to the gate; what passed is promoted, or waits for a person.
 
-    Args:
-        automatic: promote at once; else only within the limits that the dossier of the version in use sets.
-        candidates: that were trained, of which this is the best.
+    ``automatic``: promote at once; else only within the limits that the dossier of the version in use sets.
     """
     name = MODEL_NAMES[task]
     registry, ledger = services.registry, services.store
@@ -94,9 +90,8 @@ def judge_and_promote(
         note = _what_became_of(version, services.version_in_use(task), ledger)
         return Judged(version=version, verdict=None, promoted=False, note=note)
     verdict = gate(
-        services.workspace, task, registry, ledger, name=name, load_predictor=services.load_predictor,
-        candidates=candidates,
-    )  # fmt: skip
+        services.workspace, task, registry, ledger, name=name, load_predictor=services.load_predictor
+    )
     if not verdict.accepted:
         return Judged(version=version, verdict=verdict, promoted=False)
     with moving_aliases(ledger, name) as leased:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from components.cohort.task import TASKS, Task
 from components.errors import ParameterError, StateError
 from components.scorecard.temporal_smoothing import TemporalSmoothing
 
-FORMAT = 1
+FORMAT, DESCRIPTION = 1, "model.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,13 @@ class ModelDescription:
                 got=str(error) or type(error).__name__,
                 hint="training the model again with this version",
             ) from error
+
+
+def training_facts(folder: Path) -> Mapping[str, Any]:
+    """``training`` of the model.json in ``folder``; empty where there is no such file."""
+    path = folder / DESCRIPTION
+    facts: Mapping[str, Any] = json.loads(path.read_text()).get("training", {}) if path.is_file() else {}
+    return facts
 
 
 def _contract(tree: Mapping[str, Any]) -> InputContract:

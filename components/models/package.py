@@ -19,13 +19,13 @@ from torch import nn
 from components.errors import ParameterError, StateError
 from components.models.classification_predictor import Calibration, ClassificationPredictor
 from components.models.classifiers import Classifier, build_classifier, config_of
-from components.models.description import ModelDescription
+from components.models.description import DESCRIPTION, ModelDescription
 from components.models.known_quality import known_quality
 from components.models.segmentation_predictor import SegmentationPredictor
 from components.models.unet import UNet
 from components.models.unet_config import UNetConfig
 
-WEIGHTS, DESCRIPTION, CALIBRATION = "weights.safetensors", "model.json", "calibration.json"
+WEIGHTS, CALIBRATION = "weights.safetensors", "calibration.json"
 
 
 def write_model(folder: Path, network: nn.Module, description: ModelDescription) -> None:

@@ -69,7 +69,7 @@ def train_classification(
         positive_l=torch.from_numpy(positive_weights(findings, patients, plan.positive_weight_cap)),
         rate=plan.learning_rate,
         weight_decay=plan.weight_decay,
-        steps=plan.epochs * -(-len(loader) // plan.accumulate),
+        steps=plan.epochs * steps_per_epoch(scans, plan),
         ema=plan.ema,
     )
     curves["classifier"] = fit(
@@ -85,6 +85,12 @@ def train_classification(
         on_epoch=on_epoch,
     )
     return network.cpu(), curves
+
+
+def steps_per_epoch(scans: Sequence[LabeledScan], plan: ClassificationPlan) -> int:
+    """Of the optimiser."""
+    loader = batches(ScanDataset(scans, plan), batch_size=plan.batch_size)
+    return -(-len(loader) // plan.accumulate)
 
 
 def classifier_config(plan: ClassificationPlan, labels: int) -> ClassifierConfig:

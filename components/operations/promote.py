@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from components.errors import StateError
 from components.operations.alias_moves import (
     AliasMove,
@@ -23,7 +26,7 @@ def promote(
     name: str,
     override: str | None = None,
     by: str = "ctloop",
-    automatic: bool = False,
+    limits: Mapping[str, Any] | None = None,
     withdraw: Withdraw = leave_all,
 ) -> AliasMove:
     """Move ``champion`` to the challenger and ``previous`` to the old champion.
@@ -31,8 +34,8 @@ def promote(
     Only a challenger whose last gate accepted it, against the champion of now. ``override`` is a person's
     reason to promote all the same, unless the gate found test patients among those that trained it: no reason is good
     enough for that. The ledger keeps the reason, and ``by``, who decided. When killed half-way, call it
-    again: it finishes that promotion, and begins no other. ``automatic``: no person decided, the dossier's limits
-    did. ``withdraw``: to finish a rollback that was killed.
+    again: it finishes that promotion, and begins no other. ``limits``: no person decided, these limits did, which
+    the ledger keeps. ``withdraw``: to finish a rollback that was killed.
 
     Raises ``StateError`` when there is no challenger or its gate does not allow it.
     """
@@ -58,7 +61,8 @@ def promote(
         "reason": reason,
         "override": override,
         "by": by,
-        "automatic": automatic,
+        "automatic": limits is not None,
+        "limits": limits and dict(limits),
     }
     settled = move_aliases(registry, ledger, kind="promote", version=challenger, aliases=aliases, facts=facts)
     return moved(registry, settled)

@@ -6,6 +6,7 @@ The limits are those that a person approved with the version in use, see ``compo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from components.errors import StateError
 from components.operations.alias_moves import Withdraw, leave_all
@@ -22,14 +23,16 @@ def promote_within_limits(
 ) -> tuple[str, ...]:
     """Promote the challenger if nothing speaks against it; else why a person must decide.
 
+    The ledger's entry of the promotion keeps the limits, and the version whose they are.
+
     Raises ``StateError`` when there is no challenger, or a package is not as it was registered.
     """
     challenger, champion = registry.by_alias(name, "challenger"), registry.by_alias(name, "champion")
     if challenger is None:
         raise StateError(expected=f"a challenger of {name}", got="none", hint="`ctloop register`")
-    reasons = _reasons(registry, ledger, challenger, champion)
+    reasons, limits = _judged(registry, ledger, challenger, champion)
     if not reasons:
-        promote(registry, ledger, name=name, automatic=True, withdraw=withdraw)
+        promote(registry, ledger, name=name, limits=limits, withdraw=withdraw)
     return reasons
 
 
@@ -43,21 +46,24 @@ def automatic_promotions(entries: Sequence[LedgerEntry], name: str) -> int:
     return count
 
 
-def _reasons(
+def _judged(
     registry: Registry, ledger: Ledger, challenger: ModelVersion, champion: ModelVersion | None
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Why a person must decide, and whose limits say so."""
     if champion is None:
-        return ("no version is in use whose limits a person approved",)
+        return ("no version is in use whose limits a person approved",), {}
     gate = last_gate(ledger, challenger)
     if gate is None:
-        return (f"no gate about {subject_of(challenger)}",)
+        return (f"no gate about {subject_of(challenger)}",), {}
     try:
         dossiers = [read_dossier(registry.fetch(version)) for version in (challenger, champion)]
     except StateError as error:
-        return (f"a dossier cannot be read: {error.got}",)
-    return within_limits(
-        dossiers[0],
-        dossiers[1],
-        verdict=gate.payload,
-        automatic_promotions=automatic_promotions(ledger.entries("promote"), challenger.name),
-    )
+        return (f"a dossier cannot be read: {error.got}",), {}
+    before = automatic_promotions(ledger.entries("promote"), challenger.name)
+    reasons = within_limits(*dossiers, verdict=gate.payload, automatic_promotions=before)
+    return reasons, {
+        "of": subject_of(champion),
+        "package_hash": champion.package_hash,
+        "automatic_promotions_before": before,
+        "change_control": dossiers[1]["change_control"],
+    }

@@ -47,12 +47,12 @@ def _retrain(*, task: str, automatic: bool, workspace: Path | None, as_json: boo
 
     services, (one,) = services_at(workspace), tasks_of(task)
     trained = run(services.workspace, one)
-    judged = judge_and_promote(services, one, automatic=automatic, candidates=max(len(trained.candidates), 1))
+    judged = judge_and_promote(services, one, automatic=automatic)
     verdict = judged.verdict
     gated = verdict and f"version {judged.version.version}: {verdict.outcome}: {verdict.reason}"
     facts = {
         "ran": trained.ran,
-        "candidates": [candidate.row() for candidate in trained.candidates],
+        "comparison": trained.comparison.as_json(),
         "labels": trained.labels and trained.labels.as_json(),
         "version": judged.version.version,
         "promoted": judged.promoted,

@@ -3,7 +3,8 @@
 ``python -m tests.acceptance.killed_retraining --kills 10`` after `make demo`. Each start is
 ``ctloop scheduler --once retrain --task TASK``, killed with all its processes after a random time; after each kill the
 ledger must verify. At the end one retraining has finished, one version was registered, one verdict given, and nothing
-of the killed ones is left. The instants follow from ``--draw``, which is printed.
+of the killed ones is left: no clone, no run that is called running, no lease that is held. The instants follow from
+``--draw``, which is printed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ from typing import Any
 
 import yaml
 
+from components.adapters.sql_store import SqlStore
 from components.cohort.task import Task
 from pipelines.composition import MODEL_NAMES, Services
+from pipelines.lease import lease_unless_held
+from pipelines.registry_lease import lease_name
+from pipelines.schedule.jobs import Job
+from pipelines.schedule.supervisor import lease_of
 from pipelines.workspace import Workspace
 from tests.acceptance.killed_demo import kill_tree
 
@@ -97,15 +103,26 @@ def story() -> dict[str, Any]:
     registered = [e.subject for e in store.entries("register") if e.subject.startswith(f"{name}/")]
     gates = [e.subject for e in store.entries("gate") if e.subject.startswith(f"{name}/")]
     clones = DEMO / ".ctloop" / "clones"
+    still = still_running(services.workspace, store)
     told = {
         "versions": sorted(f"{name}/{version.version}" for version in versions),
         "registered": sorted(set(registered)),
         "registered_twice": len(registered) - len(set(registered)),
         "gated": gates,
-        "left": sorted(path.name for path in clones.iterdir()) if clones.is_dir() else [],
+        "left": [*(sorted(path.name for path in clones.iterdir()) if clones.is_dir() else []), *still],
     }
     store.close()
     return told
+
+
+def still_running(workspace: Workspace, store: SqlStore) -> list[str]:
+    """What job history and leases say is at work, in words; nothing, where nothing is."""
+    jobs = [f"job {run.kind}, running since {run.started}" for run in store.jobs() if run.status == "running"]
+    runs = [f"scheduled run {run.id} of {run.job}, {run.status}" for run in store.runs.running()]
+    names = (lease_of(Job(kind="retrain", task=TASK)), lease_name(MODEL_NAMES[TASK]))
+    held = [f"lease {name!r}" for name in names if store.leases.holder(name) is not None]
+    with lease_unless_held(workspace.lease, "killed_retraining") as free:
+        return [*jobs, *runs, *held, *([] if free else ["the lease of the workspace"])]
 
 
 def main() -> None:

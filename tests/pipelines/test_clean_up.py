@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipelines.clean_up import clean_up
 from pipelines.labels import reconcile_labels
@@ -39,8 +40,21 @@ def test_only_what_is_old_and_closed_goes(tmp_path: Path, monkeypatch: pytest.Mo
         path = workspace.scheduler_logs / name
         path.write_text("x")
         aged(path, days)
+    params = yaml.safe_load(workspace.params.read_text())
+    params["train"]["segmentation"]["incremental"] = {"start": "champion", "package_sha256": "pinned"}
+    params["train"]["classification"]["incremental"] = {"start": "scratch", "package_sha256": "pinned"}
+    workspace.params.write_text(yaml.safe_dump(params))
+    starts = workspace.state / "starts"
+    for name in (
+        "segmentation-pinned",
+        "segmentation-before",
+        "classification-pinned",
+        "segmentation-next.part",
+    ):
+        (starts / name).mkdir(parents=True)
     cleaned = clean_up(workspace, store)
-    assert (cleaned.clones, cleaned.logs, cleaned.request_packages) == (1, 1, 1)
+    assert (cleaned.clones, cleaned.starts, cleaned.logs, cleaned.request_packages) == (1, 3, 1, 1)
+    assert [path.name for path in starts.iterdir()] == ["segmentation-pinned"]
     assert sorted(path.name for path in workspace.exports.iterdir()) == sorted(
         [requests[0].id, requests[2].id, "somebody's own"]
     )

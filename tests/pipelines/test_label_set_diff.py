@@ -12,9 +12,12 @@ from components.adapters.blosc_store import load_label_map, save_label_map
 from components.adapters.parquet import read_parquet
 from components.cohort.label_set import LABEL_SET_FILE, label_set_json
 from components.cohort.labels import LabelSidecar
+from components.cohort.split import Split
+from components.cohort.validation import validation_patients
 from components.errors import StateError
 from pipelines.composition import MODEL_NAMES, Services
 from pipelines.label_set_diff import coming_diff
+from pipelines.params_override import set_params
 from pipelines.training_set import segmentation_set
 from pipelines.workspace import Workspace
 from tests.components.registry.fakes import LedgerInMemory, RegistryInMemory
@@ -67,6 +70,16 @@ def test_without_a_champion_every_label_is_new_and_none_of_held_out_patients(ser
     assert found["added"]["patients"] == 3
     assert len(found["added"]["shows"]) == 7
     assert "no champion" in found["note"]
+
+
+def test_validation_patients_of_the_coming_retraining_are_not_among_them(services: Services) -> None:
+    workspace = services.workspace
+    several = {"candidates": ["scratch", "champion"], "validation_share": 0.7}
+    set_params(workspace.params, {"retrain": {"segmentation": several}})
+    split = Split.from_json(workspace.split("segmentation").read_text())
+    aside = validation_patients(split, 0.7)
+    assert 0 < len(aside) < 3
+    assert coming_diff(services, "segmentation").as_json()["added"]["patients"] == 3 - len(aside)
 
 
 def test_an_answer_takes_the_place_of_the_teachers_label(services: Services, tmp_path: Path) -> None:

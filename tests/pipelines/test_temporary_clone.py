@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.errors import StateError
 from pipelines.dvc_commands import add_version, commit_data, head, repro
@@ -19,6 +22,16 @@ stages:
     cmd: python -c "import pathlib; pathlib.Path('models/copy').write_bytes(pathlib.Path('data/raw/a').read_bytes())"
     deps: [data/raw]
     outs: [models/copy]
+"""
+# as above, but told to wait it says so and waits
+WAITING = """\
+import os, pathlib, time
+if begun := os.environ.get("TELL"):
+    pathlib.Path(begun).touch()
+    ends = time.monotonic() + 120
+    while not pathlib.Path(os.environ["AWAIT"]).exists() and time.monotonic() < ends:
+        time.sleep(0.05)
+pathlib.Path("models/copy").write_bytes(pathlib.Path("data/raw/a").read_bytes())
 """
 
 
@@ -68,6 +81,33 @@ def test_what_was_put_in_meanwhile_stays(workspace: Workspace) -> None:
         bring_back(workspace, clone)
     assert (workspace.root / "models" / "copy").read_text() == "first"
     assert (workspace.root / "data" / "raw" / "b").read_text() == "an answer"
+
+
+def test_a_person_runs_the_same_stage_in_the_workspace_meanwhile(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    stage = {"cmd": "python waiting.py", "deps": ["data/raw"], "outs": ["models/copy"]}
+    (workspace.root / "waiting.py").write_text(WAITING)
+    (workspace.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"copy": stage}}))
+    git(workspace.root, "add", "--all")
+    git(workspace.root, "commit", "--quiet", "-m", "a stage that waits")
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    with temporary_clone(workspace, "job") as clone, ThreadPoolExecutor(1) as pool:
+        told = {"TELL": str(begun), "AWAIT": str(go)}
+        retraining = pool.submit(repro, clone.root, ["copy"], env=told)
+        while not begun.exists() and not retraining.done():
+            time.sleep(0.05)
+        (workspace.root / "data" / "raw" / "a").write_text("the person's")
+        assert repro(workspace.root, ["copy"]) == ("copy",)
+        assert not retraining.done()
+        go.touch()
+        assert retraining.result(timeout=120) == ("copy",)
+        assert (clone.root / "models" / "copy").read_text() == "first"
+        commit_data(clone.root, "outcome")
+        with pytest.raises(StateError, match="stands where the retraining started"):
+            bring_back(workspace, clone)
+    assert (workspace.root / "models" / "copy").read_text() == "the person's"
+    assert repro(workspace.root, ["copy"]) == ()
 
 
 def test_a_workspace_that_moved_on_is_left_alone(workspace: Workspace) -> None:

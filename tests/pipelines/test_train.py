@@ -16,6 +16,7 @@ from components.cohort.labels import LabelSidecar
 from components.cohort.task import Task
 from components.errors import StateError
 from components.models.package import load_network, load_predictor, read_description
+from components.registry.package import package_hash
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap, Volume
 from pipelines.params import load_section
@@ -299,8 +300,9 @@ def test_the_model_in_use_goes_on(task: Task, request: pytest.FixtureRequest) ->
     workspace: Workspace = request.getfixturevalue("hearts" if task == "segmentation" else "chests")
     train(workspace, task)
     first = read_description(workspace.model(task))
-    keep_start(workspace, task, workspace.model(task), "abc")
-    begin = {"start": "champion", "epochs": 1, "learning_rate": 1e-9, "package_sha256": "abc"}
+    sha256 = package_hash(workspace.model(task))
+    keep_start(workspace, task, workspace.model(task), sha256)
+    begin = {"start": "champion", "epochs": 1, "learning_rate": 1e-9, "package_sha256": sha256}
     tree = yaml.safe_load(workspace.params.read_text())
     tree["train"][task]["incremental"] = begin
     workspace.params.write_text(yaml.safe_dump(tree))

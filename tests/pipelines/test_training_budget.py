@@ -54,6 +54,23 @@ def test_every_step_keeps_an_epoch() -> None:
 def test_going_on_has_its_own_epochs() -> None:
     assert planned_epochs({"incremental": {"start": "champion", "epochs": 4}, "plan": {"epochs": 8}}) == 4
     assert planned_epochs({"plan": {"epochs": 8, "fine_tune_epochs": 6}}) == 14
+    assert planned_epochs({"plan": {"epochs": 8, "fine_tune_epochs": 6, "rounds": 2}}) == 22
+
+
+def test_a_budget_that_is_too_short_for_anything_says_what_would_be_needed(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        keep_to_budget(workspace, "segmentation", 1.5, pace=60.0) == 0.1
+    )  # one epoch of each step takes two
+    said = capsys.readouterr().err
+    assert (
+        "a budget of 1.5 minutes is shorter than the least that can be trained, 2 epochs of 60 seconds"
+        in said
+    )
+    assert "it needs 2.0 minutes, and 14.0 for all 14 epochs" in said
+    keep_to_budget(workspace, "segmentation", 2.0, pace=60.0)
+    assert "shorter" not in capsys.readouterr().err
 
 
 def test_the_pace_is_the_median_without_the_first_epoch(

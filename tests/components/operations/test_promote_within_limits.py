@@ -62,6 +62,21 @@ def test_within_the_limits_it_is_promoted_and_the_ledger_says_that_nobody_decide
     assert (second.payload["automatic"], second.payload["override"]) == (True, None)
 
 
+def test_the_ledger_keeps_the_limits_that_it_was_judged_by(tmp_path: Path) -> None:
+    registry, ledger = made(tmp_path)
+    approved = json.loads((tmp_path / "old" / DOSSIER / CONTENT).read_text())["change_control"]
+    promote_within_limits(registry, ledger, name=NAME)
+    first, second = ledger.entries("promote")
+    assert first.payload["limits"] is None
+    assert second.payload["limits"] == {
+        "of": f"{NAME}/1",
+        "package_hash": "old",
+        "automatic_promotions_before": 0,
+        "change_control": approved,
+    }
+    assert approved["max_automatic_promotions"] > 0
+
+
 def test_outside_the_limits_it_waits_and_says_why(tmp_path: Path) -> None:
     registry, ledger = made(tmp_path)
     path = tmp_path / "new" / DOSSIER / CONTENT
