@@ -7,7 +7,7 @@ stands out. The last channel puts all these views together, so that a change too
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +32,13 @@ from components.scorecard.predicted_quality import SIGNALS
 Floats = npt.NDArray[np.float64]
 LEAST_LABELLED = 8  # patients with returned labels in the window, and in the reference
 _COLUMNS = "columns"
-_WIDTHS = {"half": 0.5, "twice": 2.0}
-_AXES = {"standardised": standardised, "whitened": whitened}
-_KERNELS = (("standardised", "twice"), ("whitened", "twice"))
-# Of voxels the first axes are brightness whatever changes; narrow kernels see small changes of every patient.
-_VOXEL_KERNELS = (("whitened", "half"), ("whitened", "twice"))
+# Axes of a kernel test, and the kernel's width in median distances.
+_KERNELS = {"all together": (standardised, 2.0), "all together, whitened": (whitened, 2.0)}
+# Of voxels the first axes are brightness, whatever changes; a narrow kernel sees a small change of every patient.
+_VOXEL_KERNELS = {
+    "all together, whitened": (whitened, 2.0),
+    "all together, whitened, near": (whitened, 0.5),
+}
 _UNCERTAINTY = tuple(dict.fromkeys(("uncertainty", "temporal_jump", QUALITY, *SIGNALS)))
 
 
@@ -58,6 +60,10 @@ class ChannelStatistics:
     statistics_bc: Floats
     distances: tuple[Callable[[], Floats], ...]
     effect_names: tuple[str, ...]
+
+    def is_whole(self, number: int) -> bool:
+        """Whether that column is a view as a whole."""
+        return self.families[number] != _COLUMNS
 
 
 Channel = Callable[[pd.DataFrame, Members], ChannelStatistics | None]
@@ -172,25 +178,31 @@ def _of_values(means: pd.DataFrame, members_bn: Members) -> ChannelStatistics | 
 
 
 def _kernels(
-    views: Sequence[pd.DataFrame], members_bn: Members, tests: Sequence[tuple[str, str]] = _KERNELS
+    views: Sequence[pd.DataFrame],
+    members_bn: Members,
+    tests: Mapping[str, tuple[Callable[[Floats], Floats], float]] = _KERNELS,
 ) -> ChannelStatistics | None:
     """Kernel MMD of views put together."""
     values = [view.to_numpy(dtype=np.float64) for view in views]
-    return _joined([_kernel(values, members_bn, *test) for test in tests])
+    found = [
+        _kernel(name, [axes(one) for one in values], width, members_bn)
+        for name, (axes, width) in tests.items()
+    ]
+    return _joined(found)
 
 
-def _kernel(views: Sequence[Floats], members_bn: Members, axes: str, width: str) -> ChannelStatistics | None:
-    parts = [_AXES[axes](view) for view in views]
-    if not sum(part.shape[1] for part in parts):
+def _kernel(
+    name: str, views: Sequence[Floats], width: float, members_bn: Members
+) -> ChannelStatistics | None:
+    if not sum(view.shape[1] for view in views):
         return None
-    axes_nk, widths = side_by_side(parts), (_WIDTHS[width],)
-    name = f"all together, {axes}, {width} the median distance"
+    axes_nk = side_by_side(views)
     return ChannelStatistics(
         columns=(name,),
         families=(name,),
-        statistics_bc=unbiased_mmd(next(rbf_kernels(axes_nk, widths)), members_bn)[:, None],
+        statistics_bc=unbiased_mmd(next(rbf_kernels(axes_nk, (width,))), members_bn)[:, None],
         # The kernel is made again when asked for: several of many patients would not fit.
-        distances=(lambda: mmd_distance(next(rbf_kernels(axes_nk, widths)), members_bn),),
+        distances=(lambda: mmd_distance(next(rbf_kernels(axes_nk, (width,))), members_bn),),
         effect_names=("MMD",),
     )
 

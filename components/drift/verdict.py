@@ -67,12 +67,12 @@ class ChannelVerdict:
 
     Args:
         name: metadata, image, embeddings, outputs, uncertainty, feedback or joint.
-        column: the column that moved most; ``columns`` is how many were watched.
+        column: the one that moved most, a single one before all together; ``columns`` is how many were compared.
         statistic: largest standardised distance over the columns; alarmed when above ``threshold``.
         effect: observed distance of ``column``, named by ``effect_name``, with its interval of 95 %.
         p_value, level: permutation p-value and the level at which Holm's procedure judges it.
         p_holm: adjusted p-value, to be compared with alpha.
-        moved: the columns that make the alarm, each with a p-value of at most ``level``, farthest first.
+        moved: what makes the alarm, each with a p-value of at most ``level``: single columns first, farthest first.
     """
 
     name: str
@@ -170,23 +170,25 @@ def judge_channels(
 def _channel(
     name: str, found: ChannelStatistics, one: Combined, level: float, p_holm: float, alpha: float
 ) -> ChannelVerdict:
-    effect, effect_low, effect_high = effect_interval(found.distances[one.column]())
-    farthest = np.argsort(-one.observed, kind="stable")
+    farthest = sorted(range(len(found.columns)), key=lambda i: (found.is_whole(i), -one.observed[i]))
+    moved = [i for i in farthest if p_holm <= alpha and one.p_columns[i] <= level]
+    column = moved[0] if moved else one.column  # a column says more to people than that all together moved
+    effect, effect_low, effect_high = effect_interval(found.distances[column]())
     return ChannelVerdict(
         name=name,
-        column=found.columns[one.column],
+        column=found.columns[column],
         columns=len(found.columns),
         statistic=one.statistic,
         threshold=critical_value(one.null, level),
         effect=effect,
         effect_low=effect_low,
         effect_high=effect_high,
-        effect_name=found.effect_names[one.column],
+        effect_name=found.effect_names[column],
         p_value=one.p_value,
         level=level,
         p_holm=p_holm,
         alarmed=p_holm <= alpha,
-        moved=tuple(found.columns[i] for i in farthest if p_holm <= alpha and one.p_columns[i] <= level),
+        moved=tuple(found.columns[i] for i in moved),
     )
 
 
