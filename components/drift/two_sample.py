@@ -5,7 +5,7 @@ Shapes: n pooled patients, b memberships (row 0 observed; 1 = plays the window),
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,29 +22,34 @@ def cramer_von_mises(values_n: Floats, members_bn: Members) -> Floats:
     Anderson (1962, "On the distribution of the two-sample Cramér-von Mises criterion", eq. 2). Missing values
     rank lowest, so that a field which vanishes counts as a shift.
     """
-    gap, multiplicity = _distribution_gaps(values_n, members_bn)
+    gap_kb, multiplicity = _distribution_gaps(values_n, members_bn)
     n, n_window = len(values_n), float(members_bn[0].sum())
-    np.square(gap, out=gap)
-    return np.asarray(gap @ (multiplicity * (n_window * (n - n_window) / n**2)))
+    np.square(gap_kb, out=gap_kb)
+    weights = (multiplicity * (n_window * (n - n_window) / n**2)).astype(np.float32)
+    return np.asarray(weights @ gap_kb, dtype=np.float64)
 
 
 def kolmogorov_smirnov(values_n: Floats, members_bn: Members) -> Floats:
     """``(b,)`` largest gap of the two distribution functions, in [0, 1]; missing values rank lowest."""
-    gap, _ = _distribution_gaps(values_n, members_bn)
-    return np.asarray(np.abs(gap).max(axis=1))
+    gap_kb, _ = _distribution_gaps(values_n, members_bn)
+    return np.asarray(np.abs(gap_kb).max(axis=0), dtype=np.float64)
 
 
-def _distribution_gaps(values_n: Floats, members_bn: Members) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """``(b, k)`` window minus reference distribution function at the k distinct values, and their counts."""
+def _distribution_gaps(
+    values_n: Floats, members_bn: Members
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+    """``(k, b)`` window minus reference distribution function at the k distinct values, and their counts."""
     values = np.where(np.isfinite(values_n), values_n, -np.inf)
     _, multiplicity = np.unique(values, return_counts=True)
     n, n_window = len(values), float(members_bn[0].sum())
     # Counts along the sorted values, read where a distinct value ends; below 2^24 they are exact in float32.
-    counts = np.cumsum(members_bn.T[np.argsort(values, kind="stable")], axis=0)
-    inside = counts[multiplicity.cumsum() - 1].T.astype(np.float64)
-    inside *= 1 / n_window + 1 / (n - n_window)
-    inside -= multiplicity.cumsum() / (n - n_window)
-    return inside, multiplicity
+    gap = np.cumsum(members_bn.T[np.argsort(values, kind="stable")], axis=0)
+    below = multiplicity.cumsum()
+    if len(below) < n:
+        gap = gap[below - 1]
+    gap *= np.float32(1 / n_window + 1 / (n - n_window))
+    gap -= (below / (n - n_window)).astype(np.float32)[:, None]
+    return gap, multiplicity
 
 
 def total_variation(shares_nk: Floats, members_bn: Members) -> Floats:
@@ -72,12 +77,12 @@ def kernel_mmd(
     return np.stack([unbiased_mmd(kernel, members_bn) for kernel in kernels], axis=1)
 
 
-def rbf_kernels(features_nd: Floats, bandwidths: Sequence[float]) -> list[Floats]:
-    """``(n, n)`` each, of widths in units of the median distance between two rows."""
-    gaps = distances(features_nd, features_nd)
-    off_diagonal = gaps[~np.eye(len(gaps), dtype=bool)]
-    median = float(np.median(off_diagonal)) or 1.0
-    return [np.exp(-0.5 * (gaps / (factor * median)) ** 2) for factor in bandwidths]
+def rbf_kernels(features_nd: Floats, bandwidths: Sequence[float]) -> Iterator[Floats]:
+    """``(n, n)`` each, one after the other, of widths in units of the median distance between two rows."""
+    squared = distances(features_nd, features_nd) ** 2
+    median = float(np.median(squared[np.triu_indices(len(squared), 1)])) or 1.0
+    for factor in bandwidths:
+        yield np.exp(squared * (-0.5 / (factor**2 * median)))
 
 
 def mmd_distance(kernel_nn: Floats, members_bn: Members) -> Floats:
@@ -90,14 +95,16 @@ def mmd_distance(kernel_nn: Floats, members_bn: Members) -> Floats:
 
 def unbiased_mmd(kernel_nn: Floats, members_bn: Members) -> Floats:
     """``(b,)`` eq. 3 there, without the kernel's diagonal."""
-    kernel = kernel_nn - np.diag(np.diag(kernel_nn))
-    members = members_bn.astype(np.float64)
-    m = float(members[0].sum())
-    n = len(kernel) - m
-    to_window = members @ kernel
-    within_window = (to_window * members).sum(axis=1)
-    between = to_window.sum(axis=1) - within_window
-    within_reference = kernel.sum() - within_window - 2.0 * between
+    # The same number off all other ones changes nothing, and leaves float32 the digits that matter.
+    n_all = len(kernel_nn)
+    kernel = (kernel_nn - kernel_nn.mean()).astype(np.float32)
+    np.fill_diagonal(kernel, 0.0)
+    m = float(members_bn[0].sum())
+    n = n_all - m
+    to_window = members_bn @ kernel
+    within_window = np.einsum("bn,bn->b", to_window, members_bn).astype(np.float64)
+    between = to_window.sum(axis=1, dtype=np.float64) - within_window
+    within_reference = kernel.sum(dtype=np.float64) - within_window - 2.0 * between
     return np.asarray(
         within_window / (m * (m - 1)) + within_reference / (n * (n - 1)) - 2.0 * between / (m * n)
     )

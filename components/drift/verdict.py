@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 
 from components.drift.attribution import Attribution, attribute
-from components.drift.channels import CHANNELS, ChannelStatistics
+from components.drift.channels import CHANNELS, WEIGHTS, ChannelStatistics
 from components.drift.effect import effect_interval
 from components.drift.holm import holm_adjusted, holm_levels
 from components.drift.permutation import Combined, Members, combine, critical_value, memberships
 from components.drift.strata import Stratum, alarmed_strata
 from components.errors import ParameterError
+from components.scorecard.ejection_fraction import with_ejection_fraction
 
+_WEIGHT = sum(WEIGHTS.get(name, 1.0) for name in CHANNELS)
 Kind = Literal["drift", "no drift", "not enough evidence"]
 
 
@@ -51,9 +53,9 @@ class DriftParams:
                 got=f"alpha {self.alpha}, {self.persist_k} of {self.persist_m}, {self.min_patients} patients",
                 hint="the shipped section `monitor` of params.yaml",
             )
-        if (self.permutations + 1) * self.alpha < len(CHANNELS):
+        if (self.permutations + 1) * self.alpha < _WEIGHT:
             raise ParameterError(
-                expected=f"at least {int(np.ceil(len(CHANNELS) / self.alpha)) - 1} permutations",
+                expected=f"at least {int(np.ceil(_WEIGHT / self.alpha)) - 1} permutations",
                 got=str(self.permutations),
                 hint="more permutations: fewer can never reach alpha over all channels",
             )
@@ -64,13 +66,13 @@ class ChannelVerdict:
     """One channel: is the window farther from the reference than permuted patients are?
 
     Args:
-        name: metadata, image, embeddings, outputs, uncertainty or feedback.
-        column: the column that moved most; ``columns`` is how many were watched.
+        name: metadata, image, embeddings, outputs, uncertainty, feedback or joint.
+        column: the one that moved most, a single one before all together; ``columns`` is how many were compared.
         statistic: largest standardised distance over the columns; alarmed when above ``threshold``.
         effect: observed distance of ``column``, named by ``effect_name``, with its interval of 95 %.
         p_value, level: permutation p-value and the level at which Holm's procedure judges it.
         p_holm: adjusted p-value, to be compared with alpha.
-        moved: the columns that make the alarm, each with a p-value of at most ``level``, farthest first.
+        moved: what makes the alarm, each with a p-value of at most ``level``: single columns first, farthest first.
     """
 
     name: str
@@ -131,7 +133,7 @@ def assess_drift(
     short = _too_few(n_reference, n_window, params)
     if short:
         return _verdict("not enough evidence", short, n_reference, n_window, params)
-    pooled = _pooled(reference, fresh)
+    pooled = with_ejection_fraction(_pooled(reference, fresh))
     generator = np.random.default_rng(params.seed)
     members_bn = memberships(n_reference, n_window, params.permutations, generator)
     statistics = {name: channel(pooled, members_bn) for name, channel in CHANNELS.items()}
@@ -145,7 +147,9 @@ def assess_drift(
 
 
 def _moved(found: ChannelStatistics) -> dict[str, float]:
-    return dict(zip(found.columns, combine(found.statistics_bc).observed.tolist(), strict=True))
+    return dict(
+        zip(found.columns, combine(found.statistics_bc, found.families).observed.tolist(), strict=True)
+    )
 
 
 def judge_channels(
@@ -153,9 +157,11 @@ def judge_channels(
 ) -> tuple[ChannelVerdict, ...]:
     """Combine each channel's columns and correct over the channels by Holm's procedure."""
     present = {name: found for name, found in statistics.items() if found is not None}
-    combined = [combine(found.statistics_bc) for found in present.values()]
+    combined = [combine(found.statistics_bc, found.families) for found in present.values()]
     p_values = [one.p_value for one in combined]
-    rows = zip(present.items(), combined, holm_levels(p_values, alpha), holm_adjusted(p_values), strict=True)
+    weights = [WEIGHTS.get(name, 1.0) for name in present]
+    levels, adjusted = holm_levels(p_values, alpha, weights), holm_adjusted(p_values, weights)
+    rows = zip(present.items(), combined, levels, adjusted, strict=True)
     return tuple(
         _channel(name, found, one, level, p_holm, alpha) for (name, found), one, level, p_holm in rows
     )
@@ -164,23 +170,25 @@ def judge_channels(
 def _channel(
     name: str, found: ChannelStatistics, one: Combined, level: float, p_holm: float, alpha: float
 ) -> ChannelVerdict:
-    effect, effect_low, effect_high = effect_interval(found.distances[one.column]())
-    farthest = np.argsort(-one.observed, kind="stable")
+    farthest = sorted(range(len(found.columns)), key=lambda i: (found.is_whole(i), -one.observed[i]))
+    moved = [i for i in farthest if p_holm <= alpha and one.p_columns[i] <= level]
+    column = moved[0] if moved else one.column  # a column says more to people than that all together moved
+    effect, effect_low, effect_high = effect_interval(found.distances[column]())
     return ChannelVerdict(
         name=name,
-        column=found.columns[one.column],
+        column=found.columns[column],
         columns=len(found.columns),
         statistic=one.statistic,
         threshold=critical_value(one.null, level),
         effect=effect,
         effect_low=effect_low,
         effect_high=effect_high,
-        effect_name=found.effect_names[one.column],
+        effect_name=found.effect_names[column],
         p_value=one.p_value,
         level=level,
         p_holm=p_holm,
         alarmed=p_holm <= alpha,
-        moved=tuple(found.columns[i] for i in farthest if p_holm <= alpha and one.p_columns[i] <= level),
+        moved=tuple(found.columns[i] for i in moved),
     )
 
 
@@ -191,7 +199,7 @@ def _too_few(n_reference: int, n_window: int, params: DriftParams) -> str:
             f"at least {params.min_patients} of each are needed"
         )
     smallest = 1 / comb(n_reference + n_window, n_window)
-    if smallest > params.alpha / len(CHANNELS):
+    if smallest > params.alpha / _WEIGHT:
         return (
             f"{n_window} against {n_reference} patients cannot reach p < {smallest:.2g}, whatever they show"
         )

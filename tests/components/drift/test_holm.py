@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,22 @@ def test_adjusted_values_decide_like_the_step_down_procedure() -> None:
                 break
             rejected.add(int(i))
         assert {i for i, value in enumerate(holm_adjusted(p.tolist())) if value <= 0.05} == rejected
+
+
+def test_weighted_it_is_the_closure_of_weighted_bonferroni_tests() -> None:
+    """A hypothesis is rejected when every set that holds it is (Marcus, Peritz & Gabriel 1976)."""
+    generator = np.random.default_rng(1)
+    for _ in range(50):
+        p, weights = generator.uniform(0, 0.4, 4), generator.choice([1.0, 2.0, 3.0], 4)
+        sets = [list(one) for size in range(1, 5) for one in combinations(range(4), size)]
+        bonferroni = {tuple(s): min(1.0, min(p[s] * weights[s].sum() / weights[s])) for s in sets}
+        expected = [max(value for s, value in bonferroni.items() if i in s) for i in range(4)]
+        found = holm_adjusted(p.tolist(), weights.tolist())
+        np.testing.assert_allclose(found, expected)
+        levels = holm_levels(p.tolist(), 0.05, weights.tolist())
+        assert levels[int(np.argmin(p / weights))] == pytest.approx(
+            0.05 * weights[np.argmin(p / weights)] / weights.sum()
+        )
 
 
 def test_no_channels() -> None:

@@ -4,8 +4,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from components.drift.permutation import combine, critical_value, memberships
+from components.drift.permutation import combine, critical_value, memberships, normal_score, standardised
 
 
 def every_membership(n_reference: int, n_window: int) -> np.ndarray:
@@ -58,3 +59,35 @@ def test_the_threshold_agrees_with_the_p_value() -> None:
 
 def test_too_few_resamples_never_alarm() -> None:
     assert critical_value(np.zeros(50), 0.01) == float("inf")
+
+
+def test_each_row_is_standardised_by_all_other_ones() -> None:
+    statistics = np.random.default_rng(4).gamma(1.0, size=(30, 2))
+    statistics[0] = 1e4
+    found = standardised(statistics)
+    for row in (0, 7):
+        others = np.delete(statistics, row, axis=0)
+        np.testing.assert_allclose(
+            found[row], (statistics[row] - others.mean(axis=0)) / others.std(axis=0), rtol=1e-6
+        )
+
+
+@pytest.mark.parametrize("shape", [1.0, 4.0, 50.0])
+def test_normal_scores_of_a_gamma_distribution_are_nearly_normal(shape: float) -> None:
+    levels = np.array([0.5, 0.9, 0.99, 0.9999])
+    standard = (stats.gamma.ppf(levels, shape) - shape) / np.sqrt(shape)
+    found = normal_score(standard, 2 / np.sqrt(shape))
+    np.testing.assert_allclose(found, stats.norm.ppf(levels), atol=0.1)
+
+
+def test_families_of_other_tails_raise_as_many_false_alarms_as_promised() -> None:
+    """And each its share: as they stand, the heavier tail would have nearly all of them."""
+    generator, alarms, heavy = np.random.default_rng(5), 0, 0
+    for _ in range(400):
+        statistics = np.column_stack([generator.normal(size=(200, 6)), generator.gamma(0.5, size=(200, 1))])
+        found = combine(statistics, ["columns"] * 6 + ["kernel"])
+        assert found.p_value == found.p_columns[found.column] == found.p_columns.min()
+        alarms += found.p_value <= 0.1
+        heavy += found.p_value <= 0.1 and found.column == 6
+    assert alarms / 400 <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 400)
+    assert 0.3 < heavy / alarms < 0.7

@@ -25,14 +25,14 @@ def test_ks_agrees_with_scipy(digits: int) -> None:
     values = np.random.default_rng(1).normal(0, 2, 15).round(digits)
     kolmogorov = kolmogorov_smirnov(values, MEMBERS)
     expected = [stats.ks_2samp(*split(values, row)).statistic for row in MEMBERS]
-    np.testing.assert_allclose(kolmogorov, expected)
+    np.testing.assert_allclose(kolmogorov, expected, rtol=1e-5)
 
 
 def test_cramer_von_mises_agrees_with_scipy() -> None:
     values = np.random.default_rng(2).normal(size=15)
     cramer = cramer_von_mises(values, MEMBERS)
     expected = [stats.cramervonmises_2samp(*split(values, row)).statistic for row in MEMBERS]
-    np.testing.assert_allclose(cramer, expected)
+    np.testing.assert_allclose(cramer, expected, rtol=1e-5)
 
 
 def test_values_that_vanish_count_as_a_shift() -> None:
@@ -63,4 +63,4 @@ def test_mmd_agrees_with_brute_force_under_every_membership() -> None:
     found = kernel_mmd(features, MEMBERS, bandwidths=(0.5, 1.0))
     for column, factor in enumerate((0.5, 1.0)):
         expected = [brute_mmd(*split(features, row), factor * np.median(gaps)) for row in MEMBERS]
-        np.testing.assert_allclose(found[:, column], expected, atol=1e-12)
+        np.testing.assert_allclose(found[:, column], expected, atol=1e-6)

@@ -34,8 +34,27 @@ def assess(
 def test_each_channel_sees_its_own_shift(shift: dict[str, float], channel: str) -> None:
     verdict = assess(1, **shift)
     assert verdict.kind == "drift"
-    assert [one.name for one in verdict.channels if one.alarmed] == [channel]
+    assert {one.name for one in verdict.channels if one.alarmed} - {"joint"} == {channel}
     assert channel in verdict.reason
+
+
+def test_a_change_against_the_usual_correlation_is_seen_in_no_column() -> None:
+    generator = np.random.default_rng(0)
+    reference, window = scorecards(80, generator), scorecards(80, generator, name="w")
+    for table, sign in ((reference, 1.0), (window, -1.0)):
+        table["image_1"] = sign * table["image_0"] + generator.normal(0, 0.2, len(table))
+    found = next(one for one in assess_drift(reference, window, PARAMS).channels if one.name == "image")
+    assert found.alarmed
+    assert set(found.moved) <= {"all together, whitened", "all together, whitened, near"}
+
+
+def test_a_view_with_missing_values_is_still_compared() -> None:
+    generator = np.random.default_rng(2)
+    reference, window = scorecards(16, generator), scorecards(16, generator, name="w", image_shift=3.0)
+    window.loc[::3, "image_7"] = np.nan
+    found = next(one for one in assess_drift(reference, window, PARAMS).channels if one.name == "image")
+    assert found.alarmed
+    assert set(found.moved[:2]) == {"image_0", "image_1"}
 
 
 def test_no_shift_no_drift_and_every_channel_is_stated() -> None:
@@ -47,6 +66,7 @@ def test_no_shift_no_drift_and_every_channel_is_stated() -> None:
         "embeddings",
         "outputs",
         "uncertainty",
+        "joint",
     ]
     assert all(channel.statistic <= channel.threshold for channel in verdict.channels)
 
@@ -122,7 +142,8 @@ def test_an_effect_has_an_interval_and_an_alarm_its_columns() -> None:
     moved = next(c for c in assess(1, image_shift=3.0).channels if c.name == "image")
     assert 0 < moved.effect_low < moved.effect < moved.effect_high
     assert moved.moved[0] == moved.column
-    assert set(moved.moved) == {"image_0", "image_1"}
+    assert {name for name in moved.moved if name.startswith("image_")} == {"image_0", "image_1"}
+    assert set(moved.moved[2:]) <= {"all together, whitened", "all together, whitened, near"}
     still = next(c for c in assess(2).channels if c.name == "image")
     assert still.effect_low == 0
     assert still.moved == ()
