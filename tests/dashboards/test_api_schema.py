@@ -17,7 +17,7 @@ from tests.dashboards.test_answering_page_browser import serving
 from tests.pipelines.answering_workspace import CHEST_REQUEST
 
 pytestmark = pytest.mark.slow
-_EXAMPLES = 4
+_EXAMPLES = 3
 _BOUNDED = settings(
     max_examples=_EXAMPLES, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
