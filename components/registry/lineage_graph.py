@@ -66,11 +66,13 @@ def lineage_graph(task: Task, versions: Sequence[ModelVersion], gates: Sequence[
 def _origin(task: Task, tags: Mapping[str, str]) -> Iterator[list[Node]]:
     """Chains of nodes that end in the data version (where it is known)."""
     prepared = tags.get(f"hash.data/{task}/prepared")
-    data = [_hashed("data version", "scans", prepared)] if prepared else []
-    if label_set := tags.get("label_set"):
+    label_set, taught = tags.get("label_set"), tags.get(f"hash.data/{task}/pseudo")
+    # the same scans with other labels are another data version: each version keeps its own way back
+    key = f"data version:{prepared}:{label_set}:{taught}"
+    data = [Node(key=key, kind="data version", name=f"scans {prepared[:8]}")] if prepared else []
+    if label_set:
         yield [_hashed("labels", "label set", label_set), *data]
     if teacher := tags.get("teacher_fingerprint"):
-        taught = tags.get(f"hash.data/{task}/pseudo")
         pseudo = [_hashed("pseudo-labels", "labels", taught)] if taught else []
         yield [_hashed("teacher", "teacher", teacher), *pseudo, *data]
     elif data and not label_set:

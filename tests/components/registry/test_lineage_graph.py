@@ -44,3 +44,11 @@ def test_versions_that_share_labels_share_the_node_and_an_unknown_origin_is_left
     assert [node.kind for node in graph.nodes].count("labels") == 1
     assert len(graph.edges) == 2
     assert {node.version for node in graph.nodes} == {None, 1, 2, 3}
+
+
+def test_the_same_scans_with_other_labels_lead_to_their_own_version_only() -> None:
+    scans = {"hash_data__segmentation__prepared": "d" * 32}
+    versions = [version(number, label_set=str(number) * 32, **scans) for number in (1, 2)]
+    graph = lineage_graph("segmentation", versions, [])
+    onward = dict(graph.edges)
+    assert [onward[onward[f"labels:{str(number) * 32}"]] for number in (1, 2)] == ["v1", "v2"]
