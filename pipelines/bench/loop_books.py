@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from components.scorecard.plausibility import Plausibility
 from pipelines.answer_door import AnswersParams
 from pipelines.bench.acquisition_pool import SPACING_MM
 from pipelines.bench.acquisition_student import PLAN
+from pipelines.bench.loop_year import label_map
 from pipelines.params import load_section
 from pipelines.pseudo_params import PseudoLabelParams
 from pipelines.requests import RequestsParams
@@ -42,9 +44,11 @@ from pipelines.split import SplitParams
 if TYPE_CHECKING:
     from components.models.segmentation_predictor import SegmentationPredictor
     from components.models.unet import UNet
-    from pipelines.bench.loop_year import Year
+    from pipelines.bench.loop_year import Labels, Year
 
-NAME = "loop-segmentation"
+NAME, FRAMES = "loop-segmentation", "judged_frames.parquet"
+HeldOut = Mapping[int, "Labels | None"]
+"""Row of a held-out patient → the expert's answer, ``None`` where nobody was asked."""
 _PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
@@ -117,9 +121,9 @@ class Books:
         )
 
     def package(
-        self, network: UNet, year: Year, held_out: dict[int, bool], facts: dict[str, Any], *, label: str
+        self, network: UNet, year: Year, held_out: HeldOut, facts: Mapping[str, Any], *, label: str
     ) -> ModelVersion:
-        """Judge ``network`` on held-out rows (row → whether an expert labelled it), and register it as challenger."""
+        """Judge ``network`` on held-out rows, and register it as challenger; ``facts`` become its lineage."""
         folder = self.folder / "unfinished" / label
         write_model(folder / "model", network, describe(network, PLAN, HEART_STRUCTURES, (SPACING_MM,) * 3))
         predictor = load_predictor(folder / "model", device="cpu")
@@ -128,7 +132,7 @@ class Books:
             predictor,
             year.frames.iloc[list(held_out)],
             lambda frame: year.volume(rows[frame]),
-            lambda frame: year.truth(rows[frame]) if held_out[rows[frame]] else None,
+            lambda frame: None if (known := held_out[rows[frame]]) is None else label_map(known),
             IntervalParams(seed=0, draws=100, level=0.95),
         )
         learned = learn_quality("segmentation", evaluation, {})
@@ -136,6 +140,7 @@ class Books:
         judged.mkdir()
         learned.reference.to_parquet(judged / "reference.parquet", index=False)
         evaluation.per_patient.to_parquet(judged / "per_patient.parquet", index=False)
+        evaluation.frames[["frame_id", "judged", "dice_mean"]].to_parquet(judged / FRAMES, index=False)
         (judged / QUALITY_FILE).write_text(json.dumps(learned.known.as_json()))
         (judged / "calibration.json").write_text("{}")
         (folder / "metrics.json").write_text(json.dumps(evaluation.metrics, default=str))
