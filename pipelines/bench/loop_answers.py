@@ -17,7 +17,9 @@ from pipelines.bench.acquisition_pool import GRID
 from pipelines.bench.loop_year import WRONG_MONTH, Year, batch_name
 
 Labels = npt.NDArray[np.uint8]
-Fault = Literal["names exchanged", "left and right exchanged", "another patient's", "shifted", "unfinished", "flooded"]
+Fault = Literal[
+    "names exchanged", "left and right exchanged", "another patient's", "shifted", "unfinished", "flooded"
+]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 WRONG_SHARE = 0.5
 SHIFT_VOXELS = (0, 3, -2)

@@ -37,9 +37,7 @@ def never(students: Students) -> ArmYear:
 def everything(students: Students, check: AnswerCheck) -> ArmYear:
     """Every frame of every month."""
     year = students.year
-    return _monthly(
-        students, check, "everything", {m: year.rows(batch_name(m)) for m in sorted(year.fresh)}
-    )
+    return _monthly(students, check, "everything", {m: year.rows(batch_name(m)) for m in sorted(year.fresh)})
 
 
 def random_labels(students: Students, check: AnswerCheck, budget: int) -> ArmYear:

@@ -113,6 +113,11 @@ class Books:
     def open(folder: Path) -> Books:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+        return Books.reopened(folder)
+
+    @staticmethod
+    def reopened(folder: Path) -> Books:
+        """As they stand."""
         return Books(
             folder=folder,
             registry=MlflowRegistry(uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=folder / "artifacts"),

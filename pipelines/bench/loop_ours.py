@@ -179,9 +179,7 @@ class OurYear:
             self._keep(request, row, answer.labels)
         return counts
 
-    def _requests(
-        self, version: ModelVersion, report: WindowReport, month: int
-    ) -> list[LabelingRequest]:
+    def _requests(self, version: ModelVersion, report: WindowReport, month: int) -> list[LabelingRequest]:
         assert self.split is not None
         frames = self.students.year.frames.iloc[self.students.year.rows(batch_name(month))]
         audit = frames_to_audit(

@@ -125,7 +125,9 @@ def patients_of(seed: int, side: str, month: int, count: int) -> list[Draw]:
         shift: rng.permutation(count) < (share * count if month >= SHIFTS[shift] else 0)
         for shift, share in SHARES.items()
     }
-    return [_changed(one, {shift: bool(of[i]) for shift, of in changed.items()}) for i, one in enumerate(draws)]
+    return [
+        _changed(one, {shift: bool(of[i]) for shift, of in changed.items()}) for i, one in enumerate(draws)
+    ]
 
 
 def _changed(draw: Draw, shifts: Mapping[str, bool]) -> Draw:
