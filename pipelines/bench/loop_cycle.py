@@ -1,4 +1,4 @@
-"""A month's two judgements in ``ctloop bench loop``, each a function of what the books name, so that it can be rerun."""
+"""A month's two judgements in ``ctloop bench loop``, each a function of what the books name: it can be rerun."""
 
 from __future__ import annotations
 
