@@ -92,7 +92,9 @@ def year_of(seed: int, sizes: Sizes, work: Path) -> SeedYear:
 
 def cycle_of(told: dict[str, Any]) -> Cycle:
     """From JSON."""
-    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    lists: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in told.items()
+    }
     return Cycle(**lists)
 
 

@@ -60,7 +60,8 @@ def spoilt(year: Year, row: int, fault: Fault) -> Labels:
         case "left and right exchanged":
             return np.ascontiguousarray(truth[:, :, ::-1])
         case "another patient's":
-            return year.pool.labels[_another(year, row)]
+            other: Labels = year.pool.labels[_another(year, row)]
+            return other
         case "shifted":
             return np.roll(truth, SHIFT_VOXELS, axis=(0, 1, 2))
         case "unfinished":
@@ -73,7 +74,8 @@ def exchanged(truth: Labels) -> Labels:
     table = np.arange(256, dtype=np.uint8)
     for first, second in _EXCHANGED:
         table[[_VALUES[first], _VALUES[second]]] = _VALUES[second], _VALUES[first]
-    return table[truth]
+    found: Labels = table[truth]
+    return found
 
 
 def _another(year: Year, row: int) -> int:

@@ -136,14 +136,14 @@ class OurYear:
         assert self.split is not None
         store, batch = self.books.store, batch_name(month)
         earlier = [e for e in store.entries("drift") if e.subject == subject_of(version)]
-        data = {"batch": batch, "audited": self.split.patients("test"), "trained_on": sorted(self.lessons)}
+        audited, trained = self.split.patients("test"), sorted(self.lessons)
         report = watch(
             self.students.year, self.books, self.shipped, version, batch,
             history=[bool(entry.payload["alarmed"]) for entry in earlier],
-            excluded=[*data["audited"], *self._patients(self.lessons)], labelled=data["trained_on"],
+            excluded=[*audited, *self._patients(self.lessons)], labelled=trained,
         )  # fmt: skip
         file = self.books.folder / "data" / f"{batch}.json"
-        write_json(file, data)
+        write_json(file, {"batch": batch, "audited": audited, "trained_on": trained})
         facts = {**drift_facts(report, batch), "package_hash": version.package_hash}
         store.append("drift", subject_of(version), facts)
         return report
@@ -186,7 +186,7 @@ class OurYear:
             frames, task="segmentation", audited=self.split.patients("test"), labelled=(),
             frames_per_case=self.shipped.requests.frames_per_case,
         )  # fmt: skip
-        audits = [(row, "none") for row in audit.to_dict("records")]
+        audits: list[tuple[Mapping[Any, Any], str]] = [(row, "none") for row in audit.to_dict("records")]
         found = [(vars(one), subject_of(version)) for one in report.candidates]
         return [_request(fields, by, month) for fields, by in (*audits, *found)]
 

@@ -86,8 +86,10 @@ def _answer(students: Students, books: Books, row: int) -> Labels:
     """From the folder of answers; the held-out patients of before the year have theirs in the pool."""
     frame = students.year.frames.iloc[row]
     if frame["batch"] == HELD_OUT:
-        return students.year.pool.labels[row]
-    return load_label_map(books.answers.folder / f"{frame['frame_id']}.b2nd").labels
+        before: Labels = students.year.pool.labels[row]
+        return before
+    kept: Labels = load_label_map(books.answers.folder / f"{frame['frame_id']}.b2nd").labels
+    return kept
 
 
 def _version(books: Books, digest: str) -> ModelVersion:
