@@ -36,6 +36,8 @@ def draw_loop(years: Sequence[SeedYear]) -> Figure:
         text = f"{name}: {np.mean(scores[arm]):.3f}"
         above.plot(months, scores[arm], _STYLES[arm], color=_COLOURS[arm], linewidth=width, label=text)
     _mark(above, years[0])
+    low, high = above.get_ylim()
+    above.set_ylim(low, high + 0.22 * (high - low))  # room for the names of what happened
     above.set_ylabel("Dice of the month's patients\nby the model in use")
     above.legend(loc="lower left", fontsize=10, frameon=False, title="mean over the year", alignment="left")
     above.set_title("A simulated year: the model in use, month by month", fontsize=13, pad=30)
@@ -63,7 +65,7 @@ def _mark(axes: Axes, year: SeedYear) -> None:
     for month, name in _EVENTS.items():
         axes.axvline(month, color=COLOURS[3], linewidth=1, linestyle=(0, (2, 3)))
         axes.text(
-            month + 0.06, 0.97 - 0.055 * (month - WRONG_MONTH), name, transform=top, fontsize=9,
+            month + 0.06, 0.985 - 0.05 * (month - WRONG_MONTH), name, transform=top, fontsize=9,
             color=COLOURS[3], va="top",
         )  # fmt: skip
     promoted = [c for c in year.ours if any(gate["promoted"] for gate in c.gates)]
@@ -85,9 +87,8 @@ def _spent(axes: Axes, months: Sequence[int], labels: dict[str, np.ndarray]) -> 
         months, labels["random"], where="mid", color=_COLOURS["random"], linewidth=1.8, label="random labels"
     )
     share = labels["ours"].sum() / max(labels["everything"].sum(), 1)
-    axes.set(
-        xlabel="month", ylabel="labels", xticks=list(months), xlim=(min(months) - 0.5, max(months) + 0.5)
-    )
+    axes.set(xlabel="month", ylabel="labels", xticks=list(months))
+    axes.set(xlim=(min(months) - 0.5, max(months) + 0.5), ylim=(0, 1.55 * max(labels["everything"])))
     axes.legend(
         loc="upper left", fontsize=9, ncols=3, framealpha=0.9, edgecolor="none",
         title=f"ctloop asked for {share:.0%} of all labels", alignment="left",
