@@ -20,6 +20,7 @@ BENCHES: dict[str, str] = {
     "acquisition": "acquisition",
     "gate": "gate",
     "drift": "drift",
+    "loop": "loop",
 }
 OF_BOTH_TASKS = ("acquisition",)
 
