@@ -19,7 +19,7 @@ from pipelines.bench.loop_books import Shipped
 from pipelines.bench.loop_claims import SeedYear, claims_of, tables_of
 from pipelines.bench.loop_figure import draw_loop
 from pipelines.bench.loop_ours import Cycle
-from pipelines.bench.loop_students import Students, expert_lesson, swollen
+from pipelines.bench.loop_students import Lesson, Students, expert_lesson, swollen
 from pipelines.bench.loop_year import (
     BATCH,
     RECALL_MONTH,
@@ -136,7 +136,12 @@ def test_a_teacher_labels_neither_held_out_patients_nor_those_of_an_expert(
         year=shifted, folder=tmp_path, start_steps=1, steps=1, demanded=Shipped.read().plausibility
     )
     asked: list[int] = []
-    monkeypatch.setattr(Students, "taught", lambda self, version, rows: asked.extend(rows) or {})
+
+    def note(students: Students, version: str, rows: list[int]) -> dict[int, Lesson]:
+        asked.extend(rows)
+        return {}
+
+    monkeypatch.setattr(Students, "taught", note)
     first, second = shifted.rows(batch_name(TEACHER_MONTH))[::2]
     answered = {first: expert_lesson(year.pool.labels[first])}
     students.pseudo(TEACHER_MONTH, answered, held_out=[second])
