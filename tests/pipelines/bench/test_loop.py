@@ -10,7 +10,7 @@ import pytest
 
 from components.errors import InputError
 from components.volume.volume import LabelMap
-from pipelines.bench import loop_answers
+from pipelines.bench import loop_answers, loop_baselines
 from pipelines.bench.acquisition_pool import GRID
 from pipelines.bench.loop import cycle_of
 from pipelines.bench.loop_answers import FAULTS, exchanged, fault_of, first_answer, second_answer, spoilt
@@ -152,6 +152,25 @@ def test_a_teacher_labels_neither_held_out_patients_nor_those_of_an_expert(
     asked.clear()
     assert students.pseudo(RECALL_MONTH, {}) == {}
     assert not asked
+
+
+def test_random_labels_are_of_as_many_patients_as_there_are(
+    year: Year, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shipped = Shipped.read()
+    students = Students(year=year, folder=tmp_path, start_steps=1, steps=1, demanded=shipped.plausibility)
+    found: dict[int, list[int]] = {}
+
+    def note(students: Students, check: object, name: str, chosen: dict[int, list[int]]) -> ArmYear:
+        found.update(chosen)
+        return arm(0.0, 0)
+
+    monkeypatch.setattr(loop_baselines, "_monthly", note)
+    loop_baselines.random_labels(students, shipped.check, 3 * WRONG_MONTH)
+    for month, rows in found.items():
+        assert len(rows) == len(set(rows)) == 3
+        assert set(rows) <= set(year.rows(batch_name(month)))
+        assert year.frames["patient_id"].iloc[rows].nunique() == SIZE.batch
 
 
 def test_a_good_year_holds_every_claim() -> None:
