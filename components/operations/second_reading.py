@@ -8,7 +8,7 @@ answers about frames like the held-out ones at most a share of ``1 - level`` is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,14 +69,3 @@ def doubts(answer: LabelMap, found: Agreement, *, demanded: Plausibility, widest
         )
         return (*reasons, far)
     return reasons
-
-
-def doubtful(
-    answers: Mapping[str, tuple[LabelMap, Agreement]], *, demanded: Plausibility, widest: float
-) -> dict[str, tuple[str, ...]]:
-    """frame_id → doubts, of the answers that have any."""
-    found = {
-        frame: doubts(answer, one, demanded=demanded, widest=widest)
-        for frame, (answer, one) in answers.items()
-    }
-    return {frame: reasons for frame, reasons in found.items() if reasons}

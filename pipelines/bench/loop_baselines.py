@@ -41,17 +41,15 @@ def everything(students: Students, check: AnswerCheck) -> ArmYear:
 
 
 def random_labels(students: Students, check: AnswerCheck, budget: int) -> ArmYear:
-    """``budget`` frames over the year, as many each month, two of each random patient."""
+    """``budget`` frames over the year, as many each month, of as many random patients as there are."""
     year, chosen = students.year, {}
     months = sorted(year.fresh)
     shares = np.diff(np.round(np.linspace(0, budget, len(months) + 1)).astype(int))
     for month, share in zip(months, shares, strict=True):
         rng = np.random.default_rng([year.seed, month, *b"random labels"])
-        rows = [row for row in year.rows(batch_name(month)) if students.asked_of_a_cine(row)]
-        patients = year.frames["patient_id"].iloc[rows].unique()
-        place = {str(name): i for i, name in enumerate(rng.permutation(patients))}
-        rows.sort(key=lambda row: place[str(year.frames["patient_id"].iloc[row])])
-        chosen[month] = rows[: int(share)]
+        rows = rng.permutation(year.rows(batch_name(month)))
+        turn = year.frames.iloc[rows].groupby("patient_id", sort=False).cumcount().to_numpy()
+        chosen[month] = rows[np.argsort(turn, kind="stable")][: int(share)].tolist()
     return _monthly(students, check, "random", chosen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
@@ -54,7 +55,11 @@ _PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shipped:
-    """ctloop's parameters as shipped."""
+    """ctloop's parameters as shipped, but for how many patients an hour of experts reaches.
+
+    One frame of a cine instead of two, and twice the share of patients in the audit: as many labels, of twice the
+    patients. The gate counts patients, and eight of a batch cannot show a repair (tuned on seed 100).
+    """
 
     monitor: MonitorParams
     gate: GateParams
@@ -66,13 +71,16 @@ class Shipped:
 
     @staticmethod
     def read() -> Shipped:
+        monitor = load_section(MonitorParams, _PARAMS, "monitor", "segmentation")
+        requests = load_section(RequestsParams, _PARAMS, "requests")
+        split = load_section(SplitParams, _PARAMS, "split")
         return Shipped(
-            monitor=load_section(MonitorParams, _PARAMS, "monitor", "segmentation"),
+            monitor=dataclasses.replace(monitor, frames_per_case=1),
             gate=load_section(GateParams, _PARAMS, "gate", "segmentation"),
             acquisition=load_section(AcquisitionParams, _PARAMS, "acquisition"),
-            requests=load_section(RequestsParams, _PARAMS, "requests"),
+            requests=dataclasses.replace(requests, frames_per_case=1),
             answers=load_section(AnswersParams, _PARAMS, "answers"),
-            split=load_section(SplitParams, _PARAMS, "split"),
+            split=dataclasses.replace(split, audit_share=2 * split.audit_share),
             plausibility=load_section(
                 PseudoLabelParams, _PARAMS, "pseudo_label", "segmentation"
             ).plausibility,

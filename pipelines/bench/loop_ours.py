@@ -117,7 +117,10 @@ class OurYear:
             events.append("rolled back")
         drifted = report.verdict.kind == "drift"
         if drifted or recalled or self.waiting >= ANSWERS_TO_RETRAIN:
-            lessons = {**self.students.pseudo(month, self.lessons), **self.lessons}
+            lessons = {
+                **self.students.pseudo(month, self.lessons, held_out=self.held_out),
+                **self.lessons,
+            }
             gates.append(self._challenge("retrained", self.students.learn(lessons), lessons, month))
             self.waiting = 0
         cycle = Cycle(

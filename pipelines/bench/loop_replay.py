@@ -77,7 +77,7 @@ def _gate(students: Students, books: Books, entry: LedgerEntry, month: int) -> l
         row: expert_lesson(_answer(students, books, row)) for row in data["train"] if row not in lessons
     }
     network, _ = load_network(books.registry.fetch(challenger))
-    again = students.again({**students.pseudo(month, lessons), **lessons})
+    again = students.again({**students.pseudo(month, lessons, held_out=data["test"]), **lessons})
     found += [] if _same(network.state_dict(), again.state_dict()) else [f"month {month}: weights"]
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,13 +96,13 @@ class Students:
             if judge(label_map(one), self.demanded).plausible
         }
 
-    def pseudo(self, month: int, answered: Lessons) -> dict[int, Lesson]:
-        """The teachers' labels at the end of a month, but for patients whom an expert has labelled."""
+    def pseudo(self, month: int, answered: Lessons, *, held_out: Collection[int] = ()) -> dict[int, Lesson]:
+        """The teachers' labels at the end of a month, but for patients whom an expert labelled or who are held out."""
         batches = [TAUGHT, *([batch_name(TEACHER_MONTH)] if TEACHER_MONTH <= month < RECALL_MONTH else [])]
         version = DAMAGED if month >= TEACHER_MONTH else FIRST
         if version == DAMAGED and month >= RECALL_MONTH:
             return {}
-        patients = set(self.year.frames["patient_id"].iloc[list(answered)])
+        patients = set(self.year.frames["patient_id"].iloc[[*answered, *held_out]])
         rows = [row for batch in batches for row in self.year.rows(batch) if self.asked_of_a_cine(row)]
         return self.taught(
             version, [row for row in rows if self.year.frames["patient_id"].iloc[row] not in patients]

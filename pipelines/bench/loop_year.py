@@ -71,9 +71,6 @@ class Year:
     def volume(self, row: int) -> Volume:
         return Volume(voxels_hu=self.pool.voxels[row], geometry=GRID)
 
-    def truth(self, row: int) -> LabelMap:
-        return label_map(self.pool.labels[row])
-
 
 def label_map(labels_zyx: Labels) -> LabelMap:
     """On the bench's grid, of the heart's structures."""

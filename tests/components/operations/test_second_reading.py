@@ -7,7 +7,7 @@ import pytest
 
 from components.cohort.structures import HEART_LABELS
 from components.errors import ParameterError
-from components.operations.second_reading import Agreement, agreement, doubtful, doubts, widest_gap
+from components.operations.second_reading import Agreement, agreement, doubts, widest_gap
 from components.scorecard.plausibility import Plausibility
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap
@@ -66,5 +66,3 @@ def test_an_answer_is_doubted_for_its_anatomy_or_its_distance_and_else_trusted()
     assert "expected 0.60 or more, got 0.30" in distance
     (side,) = doubts(heart(mirrored=True), close, demanded=DEMANDED, widest=0.2)
     assert "left_atrium lies left of right_atrium" in side
-    both = {"a": (heart(), close), "b": (heart(), far)}
-    assert list(doubtful(both, demanded=DEMANDED, widest=0.2)) == ["b"]

@@ -10,7 +10,7 @@ import pytest
 
 from components.errors import InputError
 from components.volume.volume import LabelMap
-from pipelines.bench import loop_answers
+from pipelines.bench import loop_answers, loop_baselines
 from pipelines.bench.acquisition_pool import GRID
 from pipelines.bench.loop import cycle_of
 from pipelines.bench.loop_answers import FAULTS, exchanged, fault_of, first_answer, second_answer, spoilt
@@ -19,11 +19,14 @@ from pipelines.bench.loop_books import Shipped
 from pipelines.bench.loop_claims import SeedYear, claims_of, tables_of
 from pipelines.bench.loop_figure import draw_loop
 from pipelines.bench.loop_ours import Cycle
-from pipelines.bench.loop_students import swollen
+from pipelines.bench.loop_students import Lesson, Students, expert_lesson, swollen
 from pipelines.bench.loop_year import (
     BATCH,
+    RECALL_MONTH,
     SHARES,
     SHIFTS,
+    TAUGHT,
+    TEACHER_MONTH,
     WRONG_MONTH,
     Year,
     YearSize,
@@ -120,6 +123,54 @@ def test_exchanging_names_twice_is_nothing_and_swelling_takes_background_alone(y
     found = swollen(truth)
     np.testing.assert_array_equal(found[truth > 0], truth[truth > 0])
     assert (found > 0).sum() > (truth > 0).sum()
+
+
+def test_a_teacher_labels_neither_held_out_patients_nor_those_of_an_expert(
+    year: Year, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    later = dataclasses.replace(
+        year.pool, frames=year.frames.replace({"batch": {batch_name(WRONG_MONTH): batch_name(TEACHER_MONTH)}})
+    )
+    shifted = dataclasses.replace(year, pool=later)
+    students = Students(
+        year=shifted, folder=tmp_path, start_steps=1, steps=1, demanded=Shipped.read().plausibility
+    )
+    asked: list[int] = []
+
+    def note(students: Students, version: str, rows: list[int]) -> dict[int, Lesson]:
+        asked.extend(rows)
+        return {}
+
+    monkeypatch.setattr(Students, "taught", note)
+    first, second = shifted.rows(batch_name(TEACHER_MONTH))[::2]
+    answered = {first: expert_lesson(year.pool.labels[first])}
+    students.pseudo(TEACHER_MONTH, answered, held_out=[second])
+    assert asked == shifted.rows(TAUGHT)
+    asked.clear()
+    students.pseudo(TEACHER_MONTH, {})
+    assert asked == [*shifted.rows(TAUGHT), *shifted.rows(batch_name(TEACHER_MONTH))]
+    asked.clear()
+    assert students.pseudo(RECALL_MONTH, {}) == {}
+    assert not asked
+
+
+def test_random_labels_are_of_as_many_patients_as_there_are(
+    year: Year, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shipped = Shipped.read()
+    students = Students(year=year, folder=tmp_path, start_steps=1, steps=1, demanded=shipped.plausibility)
+    found: dict[int, list[int]] = {}
+
+    def note(students: Students, check: object, name: str, chosen: dict[int, list[int]]) -> ArmYear:
+        found.update(chosen)
+        return arm(0.0, 0)
+
+    monkeypatch.setattr(loop_baselines, "_monthly", note)
+    loop_baselines.random_labels(students, shipped.check, 3 * WRONG_MONTH)
+    for month, rows in found.items():
+        assert len(rows) == len(set(rows)) == 3
+        assert set(rows) <= set(year.rows(batch_name(month)))
+        assert year.frames["patient_id"].iloc[rows].nunique() == SIZE.batch
 
 
 def test_a_good_year_holds_every_claim() -> None:
