@@ -104,7 +104,7 @@ def attribute(
 
 
 def _cause(alarmed: Sequence[str], physics: float, anatomy: float) -> Cause:
-    if not set(alarmed) & set(_INPUTS):
+    if not set(alarmed) & {*_INPUTS, "joint"}:  # which names no column, but is what went in
         return "model" if "feedback" in alarmed else "unclear"
     if max(physics, anatomy) <= 0:
         return "unclear"

@@ -18,13 +18,13 @@ from components.errors import InputError
 from components.labeling.request import LabelingRequest
 from components.operations.accept_answer import Answerer, accept_label_map
 from components.operations.audit_sample import frames_to_audit
+from components.operations.doubtful_answers import Agreement, agreement, doubts, widest_gap
 from components.operations.monitor_window import WindowReport
 from components.operations.open_requests import open_requests
 from components.operations.promote import promote
 from components.operations.register_model import subject_of
 from components.operations.roll_back import roll_back
 from components.operations.run_gate import run_gate
-from components.operations.second_reading import Agreement, agreement, doubts, widest_gap
 from components.registry.registry import ModelVersion
 from components.registry.verdict import Verdict
 from components.volume.volume import LabelMap

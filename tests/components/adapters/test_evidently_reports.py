@@ -22,7 +22,7 @@ def test_the_table_has_one_row_per_patient_without_identifiers() -> None:
     verdict, _, window = drifted()
     table = patient_table(verdict, window.assign(predicted_quality=0.8))  # type: ignore[attr-defined]
     assert len(table) == 12
-    channels = ("metadata", "image", "embeddings", "outputs", "uncertainty")
+    channels = ("metadata", "image", "embeddings", "outputs", "uncertainty", "joint")
     assert set(table) == {
         "uncertainty",
         "temporal_jump",

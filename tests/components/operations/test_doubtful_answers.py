@@ -7,7 +7,7 @@ import pytest
 
 from components.cohort.structures import HEART_LABELS
 from components.errors import ParameterError
-from components.operations.second_reading import Agreement, agreement, doubts, widest_gap
+from components.operations.doubtful_answers import Agreement, agreement, doubts, widest_gap
 from components.scorecard.plausibility import Plausibility
 from components.volume.geometry import Geometry
 from components.volume.volume import LabelMap
