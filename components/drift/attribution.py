@@ -104,8 +104,9 @@ def attribute(
 
 
 def _cause(alarmed: Sequence[str], physics: float, anatomy: float) -> Cause:
-    if not set(alarmed) & {*_INPUTS, "joint"}:  # which names no column, but is what went in
-        return "model" if "feedback" in alarmed else "unclear"
+    if not set(alarmed) & set(_INPUTS):
+        # All views together name no side; but when they moved, more than the model changed.
+        return "model" if "feedback" in alarmed and "joint" not in alarmed else "unclear"
     if max(physics, anatomy) <= 0:
         return "unclear"
     return "acquisition" if physics >= anatomy else "population"

@@ -57,6 +57,7 @@ def pooled(quality: tuple[float, float]) -> pd.DataFrame:
         (["feedback"], (0.8, 0.8), "model", True, ("ask for labels",)),
         (["uncertainty"], (0.8, 0.6), "unclear", True, ("ask for labels",)),
         (["joint"], (0.8, 0.8), "unclear", False, ("ask for labels",)),
+        (["joint", "feedback"], (0.8, 0.8), "unclear", True, ("ask for labels",)),
         (["image", "uncertainty"], (0.8, 0.6), "acquisition", True, ("fix the protocol", "ask for labels")),
         (["image", "uncertainty"], (0.6, 0.8), "acquisition", False, ("fix the protocol",)),
     ],
