@@ -3,7 +3,8 @@
 A change of the scans (protocol, scanner, reconstruction) moves what physics decides: metadata, noise, sharpness, field
 of view, brightness. A change of the patients moves what anatomy decides: volumes, ejection fraction, findings, how much
 lung and body there is. Each moves some of the other too, so that the side whose column moved farthest, in standard
-deviations under permutation, is named. A model that got worse while neither moved shows in returned labels alone.
+deviations under permutation, is named, and what voxels show must move farther for it than what headers say. A model
+that got worse while neither moved shows in returned labels alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ Cause = Literal["acquisition", "population", "model", "unclear"]
 Action = Literal["fix the protocol", "ask for labels", "nothing"]
 _ANATOMY = (OUTPUT, EJECTION_FRACTION, LABEL_SET, f"{IMAGE}body_fraction", f"{IMAGE}air_fraction")
 _PHYSICS = (META, IMAGE)
+_MARGIN = 1.2  # so much farther must voxels move than anatomy, to speak of the scans
 _INPUTS = ("metadata", "image", "embeddings", "outputs")
 
 
@@ -50,7 +52,8 @@ class Attribution:
     carrier: of the cause, the farthest one; metadata before voxels where both moved.
     declined: returned labels, or the quality foretold, say that the model does worse here.
     actions: for people, the first one first.
-    acquisition, population: the farthest column of each side, in standard deviations under permutation.
+    acquisition, population: the farthest column of each side, in standard deviations under permutation; of the
+        scans' side, what voxels show counts less than what headers say.
     """
 
     cause: Cause
@@ -94,13 +97,20 @@ def attribute(
         for column, far in columns.items()
         if column.startswith(_PHYSICS) and column not in anatomy
     }
-    strongest = [max(side.values(), default=0.0) for side in (physics, anatomy)]
+    strongest = [_strength(physics), max(anatomy.values(), default=0.0)]
     cause = _cause(alarmed, strongest[0], strongest[1])
     declined = "feedback" in alarmed or ("uncertainty" in alarmed and _foretold_worse(pooled))
     return Attribution(
         cause=cause, carrier=_carrier(cause, physics, anatomy, pooled, strata), declined=declined,
         actions=_actions(cause, declined), acquisition=strongest[0], population=strongest[1],
     )  # fmt: skip
+
+
+def _strength(physics: Mapping[str, float]) -> float:
+    """Of the scans' side: other patients change no header, but other hearts do change brightness."""
+    return max(
+        (far if column.startswith(META) else far / _MARGIN for column, far in physics.items()), default=0.0
+    )
 
 
 def _cause(alarmed: Sequence[str], physics: float, anatomy: float) -> Cause:
