@@ -84,8 +84,8 @@ def test_headers_name_what_voxels_show_unless_they_moved_much_less() -> None:
 
 def test_voxels_must_move_farther_than_anatomy_and_headers_need_not() -> None:
     for column, far, cause in (
-        ("image_noise_hu", 5.5, "population"), ("image_noise_hu", 6.5, "acquisition"),
-        ("meta_kernel", 5.5, "acquisition"),
+        ("image_1", 5.5, "population"), ("image_1", 6.5, "acquisition"),
+        ("meta_site", 5.5, "acquisition"),
     ):  # fmt: skip
         channel = "metadata" if column.startswith("meta_") else "image"
         moved = {channel: {column: far}, "outputs": {"output_aorta_ml": 5.0}}
